@@ -1,0 +1,4 @@
+export { readGolden, workspaceRoot } from './golden-files.ts';
+export { goldenVolume, GOLDEN_SHAPE } from './golden-volumes.ts';
+export { sharedDataPath } from './shared-data.ts';
+export { withTemporaryFolder } from './temporary-folder.ts';

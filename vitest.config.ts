@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+// One configuration for every project. Workspace packages resolve to their sources, so unit tests need no build;
+// tools/e2e starts the built services and therefore runs after `npm run setup`.
+export default defineConfig({
+  ssr: { resolve: { conditions: ['@lunastream/source', 'module', 'node', 'import', 'default'] } },
+  resolve: { conditions: ['@lunastream/source', 'module', 'node', 'import', 'default'] },
+  test: {
+    include: ['**/*.test.ts'],
+    exclude: ['**/node_modules/**', '**/dist/**'],
+    testTimeout: 20_000,
+  },
+});
