@@ -134,7 +134,7 @@ export interface TierStats {
   limitBytes: number;
   /** Chunks dropped to stay below the limit. */
   evictionCount: number;
-  /** Stored chunks whose checksum did not match; each was dropped and cut again. */
+  /** Stored chunks whose checksum did not match; each was cut again. */
   corruptCount: number;
 }
 

@@ -1,0 +1,7 @@
+export { chunkKey, type ChunkIdentity } from './chunk-key.ts';
+export type { ChunkStore, TierStats } from './chunk-store.ts';
+export { ChunkStoreOpenError, ChunkStoreSettingsError } from './errors.ts';
+export { LmdbChunkStore } from './lmdb-chunk-store.ts';
+export { MemoryChunkStore } from './memory-chunk-store.ts';
+export { SingleFlight } from './single-flight.ts';
+export { TieredChunkStore } from './tiered-chunk-store.ts';

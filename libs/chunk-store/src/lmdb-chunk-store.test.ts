@@ -1,0 +1,71 @@
+import { withTemporaryFolder } from '@lunastream/testing';
+import { open } from 'lmdb';
+import { describe, expect, it } from 'vitest';
+import { ChunkStoreOpenError } from './errors.ts';
+import { LmdbChunkStore } from './lmdb-chunk-store.ts';
+
+const chunk = (value: number, voxels = 100) => new Int16Array(voxels).fill(value);
+
+describe('LmdbChunkStore', () => {
+  it('keeps chunks over a restart, with their sizes', () =>
+    withTemporaryFolder(async (folder) => {
+      const first = new LmdbChunkStore({ folder, limitBytes: 10_000 });
+      await first.put('a', chunk(-1000));
+      await first.put('b', chunk(7));
+      await first.close();
+      const second = new LmdbChunkStore({ folder, limitBytes: 10_000 });
+      expect(await second.get('a')).toEqual(chunk(-1000));
+      expect(await second.get('c')).toBeUndefined();
+      expect(second.stats()).toMatchObject({ entryCount: 2, sizeBytes: 400, hitCount: 1, missCount: 1 });
+      await second.close();
+    }));
+
+  it('drops the least recently stored chunks to stay below its limit', () =>
+    withTemporaryFolder(async (folder) => {
+      const store = new LmdbChunkStore({ folder, limitBytes: 500 });
+      for (const [position, key] of ['a', 'b', 'c', 'd'].entries()) await store.put(key, chunk(position));
+      expect(await store.get('a')).toBeUndefined();
+      expect(await store.get('b')).toBeUndefined();
+      expect(await store.get('d')).toEqual(chunk(3));
+      expect(store.stats()).toMatchObject({ entryCount: 2, sizeBytes: 400, evictionCount: 2 });
+      await store.close();
+    }));
+
+  it('does not count a chunk twice that is stored twice', () =>
+    withTemporaryFolder(async (folder) => {
+      const store = new LmdbChunkStore({ folder, limitBytes: 500 });
+      await store.put('a', chunk(1));
+      await store.put('a', chunk(1));
+      expect(store.stats()).toMatchObject({ entryCount: 1, sizeBytes: 200 });
+      await store.close();
+    }));
+
+  it('does not serve a chunk whose bytes changed on disk, counts it and takes a new copy', () =>
+    withTemporaryFolder(async (folder) => {
+      const first = new LmdbChunkStore({ folder, limitBytes: 10_000 });
+      await first.put('a', chunk(5));
+      await first.close();
+      const root = open({ path: folder, maxDbs: 2 });
+      const chunks = root.openDB<Buffer, string>({ name: 'chunks', encoding: 'binary' });
+      const bytes = Buffer.from(chunks.get('a')!);
+      bytes[20]! ^= 1;
+      await chunks.put('a', bytes);
+      await root.close();
+      const second = new LmdbChunkStore({ folder, limitBytes: 10_000 });
+      expect(await second.get('a')).toBeUndefined();
+      expect(second.stats().corruptCount).toBe(1);
+      await second.put('a', chunk(5));
+      expect(await second.get('a')).toEqual(chunk(5));
+      expect(second.stats()).toMatchObject({ entryCount: 1, sizeBytes: 200 });
+      await second.close();
+    }));
+
+  it('names the folder that it cannot open', () => {
+    expect(() => new LmdbChunkStore({ folder: '/dev/null/store', limitBytes: 1 })).toThrow(
+      ChunkStoreOpenError,
+    );
+    expect(() => new LmdbChunkStore({ folder: '/dev/null/store', limitBytes: 1 })).toThrow(
+      /\/dev\/null\/store/,
+    );
+  });
+});

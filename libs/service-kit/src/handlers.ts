@@ -1,0 +1,80 @@
+import type {
+  handleServerStreamingCall,
+  handleUnaryCall,
+  ServerErrorResponse,
+  ServerWritableStream,
+} from '@grpc/grpc-js';
+import type { Logger } from './logger.ts';
+import { RequestError, toGrpcStatus } from './request-error.ts';
+import type { StreamRegistry } from './stream-registry.ts';
+
+/** What handlers need of the service around them. */
+export interface HandlerContext {
+  readonly logger: Logger;
+  readonly streams: StreamRegistry;
+}
+
+/** Turns an async function into a unary handler. */
+export function unaryHandler<Request, Response>(
+  context: HandlerContext,
+  handle: (request: Request) => Promise<Response>,
+): handleUnaryCall<Request, Response> {
+  return (call, callback) => {
+    handle(call.request).then(
+      (response) => callback(null, response),
+      (error: unknown) => callback(toServerError(error, call.getPath(), context.logger)),
+    );
+  };
+}
+
+/**
+ * Turns an async generator into a server-streaming handler. The generator runs only as fast as the client reads; its
+ * signal aborts when the client goes away, the deadline passes or the service drains.
+ */
+export function streamHandler<Request, Response>(
+  context: HandlerContext,
+  handle: (request: Request, signal: AbortSignal) => AsyncIterable<Response>,
+): handleServerStreamingCall<Request, Response> {
+  return (call) => {
+    void context.streams.track(async (drainSignal) => {
+      const gone = new AbortController();
+      call.once('cancelled', () => gone.abort(new RequestError('cancelled', 'the client cancelled')));
+      const signal = AbortSignal.any([gone.signal, drainSignal]);
+      try {
+        for await (const response of handle(call.request, signal)) {
+          signal.throwIfAborted();
+          if (!call.write(response)) await drained(call, signal);
+        }
+        call.end();
+      } catch (error) {
+        if (!gone.signal.aborted) call.emit('error', toServerError(error, call.getPath(), context.logger));
+      }
+    });
+  };
+}
+
+async function drained(call: ServerWritableStream<unknown, unknown>, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const onDrain = () => {
+      signal.removeEventListener('abort', onAbort);
+      resolve();
+    };
+    const onAbort = () => {
+      call.removeListener('drain', onDrain);
+      reject(signal.reason as Error);
+    };
+    signal.throwIfAborted();
+    call.once('drain', onDrain);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+function toServerError(error: unknown, path: string, logger: Logger): ServerErrorResponse & Error {
+  const { code, details } = toGrpcStatus(error);
+  const known = error instanceof RequestError;
+  logger[known ? 'info' : 'error'](
+    { err: error, path },
+    known ? 'request refused' : 'internal: request failed',
+  );
+  return Object.assign(new Error(details), { code, details });
+}

@@ -1,0 +1,39 @@
+export { commonSettings } from './common-settings.ts';
+export {
+  compileConfig,
+  ConfigError,
+  describeSettings,
+  maskedConfig,
+  setting,
+  type ConfigOf,
+  type Environment,
+  type Setting,
+  type Settings,
+} from './config.ts';
+export { callUnary, CHANNEL_OPTIONS, createClient, readStream } from './grpc-client.ts';
+export { GrpcServer, type DrainOptions, type ServedService } from './grpc-server.ts';
+export { streamHandler, unaryHandler, type HandlerContext } from './handlers.ts';
+export { createLogger, type Logger } from './logger.ts';
+export {
+  errorText,
+  isServiceError,
+  RequestError,
+  toGrpcStatus,
+  type RequestErrorKind,
+} from './request-error.ts';
+export {
+  runService,
+  type HostProcess,
+  type ServiceDefinition,
+  type ServiceState,
+  type ServingMessage,
+  type StartedService,
+} from './run-service.ts';
+export {
+  addressListSchema,
+  addressSchema,
+  integerSchema,
+  logLevelSchema,
+  sizeSchema,
+} from './setting-schemas.ts';
+export { StreamRegistry } from './stream-registry.ts';

@@ -1,0 +1,129 @@
+import {
+  compileConfig,
+  ConfigError,
+  describeSettings,
+  maskedConfig,
+  type ConfigOf,
+  type Environment,
+  type Settings,
+} from './config.ts';
+import type { commonSettings } from './common-settings.ts';
+import { GrpcServer, type ServedService } from './grpc-server.ts';
+import type { HandlerContext } from './handlers.ts';
+import { createLogger, type Logger } from './logger.ts';
+import { StreamRegistry } from './stream-registry.ts';
+
+/**
+ * The life of a service:
+ *
+ *   STARTING ── SERVING ── DRAINING ── STOPPED
+ *       └──────────┴───────────┴────── FAILED
+ *
+ * STARTING: reading configuration, opening stores. SERVING: answering. DRAINING (SIGTERM, SIGINT, or the parent went
+ * away): NOT_SERVING, streams end, connections close. STOPPED and FAILED end the process with 0 and 1 (2 for bad
+ * configuration). Each change is logged.
+ */
+export type ServiceState = 'STARTING' | 'SERVING' | 'DRAINING' | 'STOPPED' | 'FAILED';
+
+/** What a service is made of. */
+export interface ServiceDefinition<S extends Settings> {
+  /** Name in logs, for example "chunk-cache". */
+  readonly name: string;
+  /** First line of --help. */
+  readonly title: string;
+  readonly settings: S & { readonly listen: S[string] };
+  /** Opens what the service needs and returns what it serves. */
+  start(config: ConfigOf<S>, context: HandlerContext): Promise<StartedService>;
+}
+
+/** A service that is ready to serve. */
+export interface StartedService {
+  readonly services: readonly ServedService[];
+  /** Releases what `start` opened; called once, after the last stream ended. */
+  close(): Promise<void>;
+  /** Called first when draining: ends long work that streams wait for. */
+  beforeDrain?(): Promise<void>;
+}
+
+/** The process around a service; main.ts hands over the real one. */
+export interface HostProcess {
+  readonly argv: readonly string[];
+  readonly env: Environment;
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown };
+  exit(code: number): void;
+  once(event: 'SIGTERM' | 'SIGINT' | 'disconnect', listener: () => void): unknown;
+  send?(message: unknown): boolean;
+}
+
+/** Message to a parent process once the service answers: with port 0 only the service knows its address. */
+export interface ServingMessage {
+  readonly type: 'serving';
+  readonly address: string;
+}
+
+type CommonConfig = ConfigOf<typeof commonSettings> & { readonly listen: string };
+
+/** Runs a service until it is told to stop, then exits the process. */
+export async function runService<S extends Settings>(
+  definition: ServiceDefinition<S>,
+  host: HostProcess,
+): Promise<void> {
+  if (host.argv.includes('--help') || host.argv.includes('-h')) {
+    host.stdout.write(describeSettings(definition.title, definition.settings));
+    return host.exit(0);
+  }
+  let config: ConfigOf<S>;
+  try {
+    config = compileConfig<S>(definition.settings, host.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    host.stderr.write(`${error.message}\n`);
+    return host.exit(2);
+  }
+  const common = config as unknown as CommonConfig;
+  const logger = createLogger({ service: definition.name, level: common.logLevel });
+  logger.info({ config: maskedConfig(definition.settings, host.env) }, 'configuration');
+  try {
+    await serve(definition, config, logger, host);
+    host.exit(0);
+  } catch (error) {
+    enterState(logger, 'FAILED');
+    logger.fatal({ err: error }, error instanceof Error ? error.message : String(error));
+    host.exit(1);
+  }
+}
+
+function enterState(logger: Logger, state: ServiceState): void {
+  logger.info({ state }, `state ${state}`);
+}
+
+// eslint-disable-next-line max-params -- the four things a life is made of
+async function serve<S extends Settings>(
+  definition: ServiceDefinition<S>,
+  config: ConfigOf<S>,
+  logger: Logger,
+  host: HostProcess,
+): Promise<void> {
+  const common = config as unknown as CommonConfig;
+  const stopRequested = new Promise<string>((resolve) => {
+    host.once('SIGTERM', () => resolve('SIGTERM'));
+    host.once('SIGINT', () => resolve('SIGINT'));
+    host.once('disconnect', () => resolve('the parent process went away'));
+  });
+  enterState(logger, 'STARTING');
+  const streams = new StreamRegistry();
+  const started = await definition.start(config, { logger, streams });
+  const server = new GrpcServer(started.services, streams);
+  const address = await server.listen(common.listen);
+  server.setServing(true);
+  logger.info({ state: 'SERVING' satisfies ServiceState, address }, `state SERVING on ${address}`);
+  host.send?.({ type: 'serving', address } satisfies ServingMessage);
+
+  const reason = await stopRequested;
+  logger.info({ state: 'DRAINING' satisfies ServiceState, reason }, `state DRAINING: ${reason}`);
+  await started.beforeDrain?.();
+  await server.drain(common);
+  await started.close();
+  enterState(logger, 'STOPPED');
+}

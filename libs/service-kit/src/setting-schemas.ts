@@ -1,0 +1,43 @@
+import { z } from 'zod';
+
+const HOST_PORT = /^(\[[0-9a-fA-F:]+\]|[^\s:/]+):(\d{1,5})$/;
+
+/** Text of an address "host:port", port 0..65535. */
+export const addressSchema = z.string().refine(
+  (text) => {
+    const port = HOST_PORT.exec(text)?.[2];
+    return port !== undefined && Number(port) <= 65535;
+  },
+  { error: 'must be host:port' },
+);
+
+/** Comma-separated addresses, at least one. */
+export const addressListSchema = z
+  .string()
+  .transform((text) => text.split(',').map((part) => part.trim()))
+  .pipe(z.array(addressSchema).min(1));
+
+/** Whole number within bounds, both included. */
+export function integerSchema(low: number, high: number): z.ZodType<number, string> {
+  return z
+    .string()
+    .regex(/^-?\d+$/, { error: `must be a whole number in ${low}..${high}` })
+    .transform(Number)
+    .refine((value) => value >= low && value <= high, { error: `must be in ${low}..${high}` });
+}
+
+const SIZE = /^(\d+)(B|KiB|MiB|GiB|TiB)?$/;
+const UNIT_BYTES = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 } as const;
+
+/** Size such as "512MiB"; the value is in bytes. */
+export const sizeSchema = z
+  .string()
+  .regex(SIZE, { error: 'must be a size such as 512MiB or 20GiB' })
+  .transform((text) => {
+    const [, count, unit = 'B'] = SIZE.exec(text) as unknown as [string, string, keyof typeof UNIT_BYTES];
+    return Number(count) * UNIT_BYTES[unit];
+  })
+  .refine((bytes) => bytes > 0 && Number.isSafeInteger(bytes), { error: 'must be above 0' });
+
+/** Level of the least important log lines that are written. */
+export const logLevelSchema = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']);

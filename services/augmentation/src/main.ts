@@ -1,0 +1,21 @@
+import { ChunkServiceClient } from '@lunastream/contracts';
+import { createClient, runService } from '@lunastream/service-kit';
+import { settings } from './config.ts';
+import { createHandlers } from './handlers.ts';
+
+await runService(
+  {
+    name: 'augmentation',
+    title:
+      'lunastream augmentation: a stateless worker that turns leases of ordinals into transformed samples',
+    settings,
+    start: (config, context) => {
+      const chunkCache = createClient(ChunkServiceClient, config.chunkCacheAddress);
+      return Promise.resolve({
+        services: createHandlers(chunkCache, context),
+        close: () => Promise.resolve(chunkCache.close()),
+      });
+    },
+  },
+  process,
+);

@@ -1,0 +1,54 @@
+import { chunkKey, type TieredChunkStore } from '@lunastream/chunk-store';
+import type { Dataset, SeriesEntry } from '@lunastream/dataset';
+import { errorText } from '@lunastream/service-kit';
+import {
+  containsIrc,
+  formatShape,
+  readChunk,
+  xyzToIrc,
+  type Shape,
+  type VolumeReader,
+  type XyzMm,
+} from '@lunastream/volume';
+import { ChunkFaultError } from './errors.ts';
+import type { VolumePool } from './volume-pool.ts';
+
+/** Serves chunks of a data set: from the store where it has them, else cut from the scan. */
+export class ChunkCutter {
+  readonly #store: TieredChunkStore;
+  readonly #volumes: VolumePool;
+
+  constructor(store: TieredChunkStore, volumes: VolumePool) {
+    this.#store = store;
+    this.#volumes = volumes;
+  }
+
+  /**
+   * The chunk of `shape` around `centerXyzMm`: int16 HU clipped to [-1000, 1000], C order. The caller must not change it.
+   * @throws ChunkFaultError when the scan is unknown, the centre lies outside it, or its file is damaged.
+   */
+  async getChunk(dataset: Dataset, seriesUid: string, centerXyzMm: XyzMm, shape: Shape): Promise<Int16Array> {
+    const series = dataset.series.get(seriesUid);
+    if (series === undefined) {
+      throw new ChunkFaultError('not-found', `Cannot cut a chunk: the data set has no scan ${seriesUid}`);
+    }
+    const key = chunkKey({ datasetFingerprint: dataset.fingerprint, seriesUid, centerXyzMm, shape });
+    return this.#store.getOrCut(key, () => this.#cut(series, centerXyzMm, shape));
+  }
+
+  async #cut(series: SeriesEntry, centerXyzMm: XyzMm, shape: Shape): Promise<Int16Array> {
+    const centerIrc = xyzToIrc(series.geometry, centerXyzMm);
+    if (!containsIrc(series.geometry.shape, centerIrc)) {
+      throw new ChunkFaultError(
+        'out-of-range',
+        `Cannot cut a chunk: centre irc ${centerIrc.join(',')} lies outside scan ${series.seriesUid} ` +
+          `of ${formatShape(series.geometry.shape)} voxels`,
+      );
+    }
+    try {
+      return await this.#volumes.use(series, (reader: VolumeReader) => readChunk(reader, centerIrc, shape));
+    } catch (error) {
+      throw new ChunkFaultError('data-loss', errorText(error), { cause: error });
+    }
+  }
+}

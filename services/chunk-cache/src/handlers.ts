@@ -1,0 +1,155 @@
+import {
+  ChunkErrorCode,
+  ChunkServiceService,
+  DatasetServiceService,
+  type ChunkServiceServer,
+  type DatasetServiceServer,
+  type GetDatasetResponse,
+  type ListCandidatesResponse,
+  type StreamChunksRequest,
+  type StreamChunksResponse,
+} from '@lunastream/contracts';
+import type { TieredChunkStore } from '@lunastream/chunk-store';
+import type { Dataset } from '@lunastream/dataset';
+import {
+  RequestError,
+  streamHandler,
+  unaryHandler,
+  type HandlerContext,
+  type ServedService,
+} from '@lunastream/service-kit';
+import { xyzMm, type Shape } from '@lunastream/volume';
+import type { ChunkCutter } from './chunk-cutter.ts';
+import type { DatasetCatalog } from './dataset-catalog.ts';
+import { ChunkFaultError, type ChunkFault } from './errors.ts';
+
+// Wire types stop in this file.
+
+const CANDIDATES_PER_PAGE = 1000;
+const MAX_REFERENCES = 4096;
+const MAX_AXIS_VOXELS = 512;
+/** Chunks cut ahead of the client, so that reading scans and sending overlap; bounds the memory of a call. */
+const CHUNKS_AHEAD = 8;
+
+const CODE_OF_FAULT: Record<ChunkFault, ChunkErrorCode> = {
+  'not-found': ChunkErrorCode.NOT_FOUND,
+  'out-of-range': ChunkErrorCode.OUT_OF_RANGE,
+  'data-loss': ChunkErrorCode.DATA_LOSS,
+};
+
+/** What the handlers answer from. */
+export interface ChunkCacheParts {
+  readonly catalog: DatasetCatalog;
+  readonly cutter: ChunkCutter;
+  readonly store: TieredChunkStore;
+}
+
+/** The gRPC services of the chunk cache. */
+export function createHandlers(parts: ChunkCacheParts, context: HandlerContext): ServedService[] {
+  let failedChunkCount = 0;
+  const datasets: DatasetServiceServer = {
+    getDataset: unaryHandler(context, async ({ dataset }) =>
+      summarize(dataset, await parts.catalog.get(dataset)),
+    ),
+    listCandidates: streamHandler(context, async function* ({ dataset }) {
+      yield* candidatePages(await parts.catalog.get(dataset));
+    }),
+  };
+  const chunks: ChunkServiceServer = {
+    streamChunks: streamHandler(context, async function* (request, signal) {
+      for await (const response of streamChunks(parts, request, signal)) {
+        if (response.result?.$case === 'error') failedChunkCount++;
+        yield response;
+      }
+    }),
+    getChunkStats: unaryHandler(context, () =>
+      Promise.resolve({ tiers: parts.store.stats(), cutChunkCount: parts.store.cutCount, failedChunkCount }),
+    ),
+  };
+  return [
+    { definition: DatasetServiceService, implementation: datasets },
+    { definition: ChunkServiceService, implementation: chunks },
+  ];
+}
+
+function summarize(name: string, dataset: Dataset): GetDatasetResponse {
+  const positiveCount = dataset.candidates.filter(({ isNodule }) => isNodule).length;
+  const excluded = (reason: string) => dataset.exclusions.filter((entry) => entry.reason === reason).length;
+  return {
+    dataset: name,
+    fingerprint: dataset.fingerprint,
+    seriesCount: dataset.series.size,
+    positiveCount,
+    negativeCount: dataset.candidates.length - positiveCount,
+    missingScanCount: excluded('missing-scan'),
+    outsideScanCount: excluded('outside-scan'),
+    badScanCount: excluded('bad-header'),
+  };
+}
+
+function* candidatePages({ candidates }: Dataset): Generator<ListCandidatesResponse> {
+  for (let start = 0; start < candidates.length; start += CANDIDATES_PER_PAGE) {
+    yield {
+      candidates: candidates.slice(start, start + CANDIDATES_PER_PAGE).map((candidate) => {
+        const [x, y, z] = candidate.centerXyzMm;
+        return { ...candidate, centerXyzMm: { x, y, z } };
+      }),
+    };
+  }
+}
+
+function checkedShape({ shape, references }: StreamChunksRequest): Shape {
+  const axes = shape === undefined ? [] : [shape.depth, shape.height, shape.width];
+  if (shape === undefined || axes.some((size) => size < 1 || size > MAX_AXIS_VOXELS)) {
+    throw new RequestError(
+      'invalid-argument',
+      `Cannot stream chunks: each axis of shape must be in 1..${MAX_AXIS_VOXELS}, got ${axes.join('x') || 'none'}`,
+    );
+  }
+  if (references.length < 1 || references.length > MAX_REFERENCES) {
+    throw new RequestError(
+      'invalid-argument',
+      `Cannot stream chunks: references must be 1..${MAX_REFERENCES}, got ${references.length}`,
+    );
+  }
+  return shape;
+}
+
+async function* streamChunks(
+  { catalog, cutter }: ChunkCacheParts,
+  request: StreamChunksRequest,
+  signal: AbortSignal,
+): AsyncGenerator<StreamChunksResponse> {
+  const shape = checkedShape(request);
+  const dataset = await catalog.get(request.dataset);
+  if (request.datasetFingerprint !== '' && request.datasetFingerprint !== dataset.fingerprint) {
+    throw new RequestError(
+      'failed-precondition',
+      `Cannot stream chunks: data set ${request.dataset} has fingerprint ${dataset.fingerprint}, got ${request.datasetFingerprint}`,
+    );
+  }
+  const answer = async (referenceIndex: number): Promise<StreamChunksResponse> => {
+    const { seriesUid, centerXyzMm } = request.references[referenceIndex]!;
+    const { x, y, z } = centerXyzMm ?? { x: NaN, y: NaN, z: NaN };
+    try {
+      const voxels = await cutter.getChunk(dataset, seriesUid, xyzMm(x, y, z), shape);
+      const voxelsHu = Buffer.from(voxels.buffer, voxels.byteOffset, voxels.byteLength);
+      return { referenceIndex, result: { $case: 'chunk', value: { shape, voxelsHu } } };
+    } catch (error) {
+      if (!(error instanceof ChunkFaultError)) throw error;
+      const value = { code: CODE_OF_FAULT[error.fault], message: error.message };
+      return { referenceIndex, result: { $case: 'error', value } };
+    }
+  };
+  const ahead: Promise<StreamChunksResponse>[] = [];
+  for (let next = 0; next < request.references.length || ahead.length > 0;) {
+    signal.throwIfAborted();
+    while (next < request.references.length && ahead.length < CHUNKS_AHEAD) {
+      const started = answer(next++);
+      // Awaited below in order; until then its failure must not count as unhandled.
+      started.catch(() => undefined);
+      ahead.push(started);
+    }
+    yield await ahead.shift()!;
+  }
+}

@@ -1,0 +1,72 @@
+import type { SeriesEntry } from '@lunastream/dataset';
+import { openVolume, type VolumeReader } from '@lunastream/volume';
+
+/** File handles are few and an open scan costs one. */
+const MAX_OPEN_VOLUMES = 64;
+
+interface PooledVolume {
+  readonly opened: Promise<VolumeReader>;
+  users: number;
+  residentBytes: number;
+}
+
+/**
+ * Open scans, shared by all requests: the least recently used are closed to stay below a number of files and of bytes
+ * held (compressed scans are held decompressed). A scan in use is never closed.
+ */
+export class VolumePool {
+  readonly #limitBytes: number;
+  /** In order of use, least recently used first. */
+  readonly #volumes = new Map<string, PooledVolume>();
+
+  constructor({ limitBytes }: { readonly limitBytes: number }) {
+    this.#limitBytes = limitBytes;
+  }
+
+  /** Runs `work` with the open scan of `series`. */
+  async use<Result>(series: SeriesEntry, work: (reader: VolumeReader) => Promise<Result>): Promise<Result> {
+    const volume = this.#volumes.get(series.path) ?? {
+      opened: openVolume(series.path),
+      users: 0,
+      residentBytes: 0,
+    };
+    this.#volumes.delete(series.path);
+    this.#volumes.set(series.path, volume);
+    volume.users++;
+    try {
+      const reader = await volume.opened;
+      return await work(reader).finally(() => (volume.residentBytes = reader.residentBytes));
+    } catch (error) {
+      // A scan that failed is opened afresh next time: its file may have been repaired or replaced.
+      if (this.#volumes.get(series.path) === volume) this.#volumes.delete(series.path);
+      throw error;
+    } finally {
+      volume.users--;
+      if (volume.users === 0 && this.#volumes.get(series.path) !== volume) await close(volume);
+      await this.#closeSurplus();
+    }
+  }
+
+  /** Closes every scan. */
+  async close(): Promise<void> {
+    const volumes = [...this.#volumes.values()];
+    this.#volumes.clear();
+    await Promise.all(volumes.map(close));
+  }
+
+  async #closeSurplus(): Promise<void> {
+    let heldBytes = [...this.#volumes.values()].reduce((sum, volume) => sum + volume.residentBytes, 0);
+    for (const [path, volume] of this.#volumes) {
+      if (this.#volumes.size <= MAX_OPEN_VOLUMES && heldBytes <= this.#limitBytes) return;
+      if (volume.users > 0) continue;
+      this.#volumes.delete(path);
+      heldBytes -= volume.residentBytes;
+      await close(volume);
+    }
+  }
+}
+
+async function close(volume: PooledVolume): Promise<void> {
+  const reader = await volume.opened.catch(() => undefined);
+  await reader?.close();
+}
