@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config';
 // One configuration for every project. Workspace packages resolve to their sources, so unit tests need no build;
 // tools/e2e starts the built services and therefore runs after `npm run setup`.
 export default defineConfig({
-  ssr: { resolve: { conditions: ['@lunastream/source', 'module', 'node', 'import', 'default'] } },
-  resolve: { conditions: ['@lunastream/source', 'module', 'node', 'import', 'default'] },
+  // Vitest hands these to Node as --conditions: anything more ("import", say) would break CommonJS packages.
+  ssr: { resolve: { conditions: ['@lunastream/source'] } },
   test: {
     include: ['**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],

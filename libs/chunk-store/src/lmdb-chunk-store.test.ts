@@ -60,6 +60,22 @@ describe('LmdbChunkStore', () => {
       await second.close();
     }));
 
+  it('counts right when two processes share a folder', () =>
+    withTemporaryFolder(async (folder) => {
+      const [one, other] = [1, 2].map(() => new LmdbChunkStore({ folder, limitBytes: 500 })) as [
+        LmdbChunkStore,
+        LmdbChunkStore,
+      ];
+      for (const [position, key] of ['a', 'b', 'c', 'd', 'e'].entries()) {
+        await (position % 2 === 0 ? one : other).put(key, chunk(position));
+      }
+      expect(one.stats()).toMatchObject({ entryCount: 2, sizeBytes: 400 });
+      expect(other.stats()).toMatchObject({ entryCount: 2, sizeBytes: 400 });
+      expect(await one.get('e')).toEqual(chunk(4));
+      await one.close();
+      await other.close();
+    }));
+
   it('names the folder that it cannot open', () => {
     expect(() => new LmdbChunkStore({ folder: '/dev/null/store', limitBytes: 1 })).toThrow(
       ChunkStoreOpenError,

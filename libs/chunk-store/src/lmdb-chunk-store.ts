@@ -10,9 +10,19 @@ interface AgeEntry {
   readonly sizeBytes: number;
 }
 
+/** What the store holds, kept in the store itself: several processes may share a folder. */
+interface Totals {
+  readonly entryCount: number;
+  readonly sizeBytes: number;
+  readonly nextAge: number;
+}
+
+const EMPTY: Totals = { entryCount: 0, sizeBytes: 0, nextAge: 0 };
+const TOTALS_KEY = 'totals';
+
 /**
- * Keeps chunks in a folder on local disk, least recently stored evicted first. Chunk and age entry are written in one
- * transaction, so a killed process leaves either both or neither; every chunk carries a checksum that is verified on
+ * Keeps chunks in a folder on local disk, least recently stored evicted first. Chunk, age entry and totals are written
+ * in one transaction, so a killed process leaves either all or none; every chunk carries a checksum that is verified on
  * each read.
  */
 export class LmdbChunkStore implements ChunkStore {
@@ -21,9 +31,7 @@ export class LmdbChunkStore implements ChunkStore {
   readonly #root: RootDatabase;
   readonly #chunks: Database<Buffer, string>;
   readonly #ages: Database<AgeEntry, number>;
-  #nextAge = 0;
-  #entryCount = 0;
-  #sizeBytes = 0;
+  readonly #totals: Database<Totals, string>;
   #hitCount = 0;
   #missCount = 0;
   #evictionCount = 0;
@@ -41,16 +49,12 @@ export class LmdbChunkStore implements ChunkStore {
     this.#limitBytes = limitBytes;
     try {
       mkdirSync(folder, { recursive: true });
-      this.#root = open({ path: folder, maxDbs: 2 });
+      this.#root = open({ path: folder, maxDbs: 3 });
       this.#chunks = this.#root.openDB({ name: 'chunks', encoding: 'binary' });
       this.#ages = this.#root.openDB({ name: 'ages', encoding: 'json' });
+      this.#totals = this.#root.openDB({ name: 'totals', encoding: 'json' });
     } catch (cause) {
       throw new ChunkStoreOpenError(folder, cause);
-    }
-    for (const { key: age, value } of this.#ages.getRange({})) {
-      this.#nextAge = age + 1;
-      this.#entryCount++;
-      this.#sizeBytes += value.sizeBytes;
     }
   }
 
@@ -76,22 +80,26 @@ export class LmdbChunkStore implements ChunkStore {
     const stored = encodeStoredChunk(voxels);
     await this.#root.transaction(() => {
       if (!this.#chunks.doesExist(key)) {
-        this.#makeRoom(voxels.byteLength);
-        void this.#ages.put(this.#nextAge++, { key, sizeBytes: voxels.byteLength });
-        this.#entryCount++;
-        this.#sizeBytes += voxels.byteLength;
+        const { entryCount, sizeBytes, nextAge } = this.#makeRoom(voxels.byteLength);
+        void this.#ages.put(nextAge, { key, sizeBytes: voxels.byteLength });
+        void this.#totals.put(TOTALS_KEY, {
+          entryCount: entryCount + 1,
+          sizeBytes: sizeBytes + voxels.byteLength,
+          nextAge: nextAge + 1,
+        });
       }
       void this.#chunks.put(key, stored);
     });
   }
 
   stats(): TierStats {
+    const { entryCount, sizeBytes } = this.#totals.get(TOTALS_KEY) ?? EMPTY;
     return {
       tier: this.tier,
       hitCount: this.#hitCount,
       missCount: this.#missCount,
-      entryCount: this.#entryCount,
-      sizeBytes: this.#sizeBytes,
+      entryCount,
+      sizeBytes,
       limitBytes: this.#limitBytes,
       evictionCount: this.#evictionCount,
       corruptCount: this.#corruptCount,
@@ -102,16 +110,20 @@ export class LmdbChunkStore implements ChunkStore {
     await this.#root.close();
   }
 
-  /** Drops the oldest chunks until `sizeBytes` more fit. Runs inside the caller's transaction. */
-  #makeRoom(sizeBytes: number): void {
-    if (this.#sizeBytes + sizeBytes <= this.#limitBytes) return;
-    for (const { key: age, value } of this.#ages.getRange({})) {
-      if (this.#sizeBytes + sizeBytes <= this.#limitBytes) return;
-      void this.#ages.remove(age);
-      void this.#chunks.remove(value.key);
-      this.#entryCount--;
-      this.#sizeBytes -= value.sizeBytes;
-      this.#evictionCount++;
+  /** Drops the oldest chunks until `neededBytes` more fit; returns what is left. Runs inside the caller's transaction. */
+  #makeRoom(neededBytes: number): Totals {
+    const { nextAge, ...held } = this.#totals.get(TOTALS_KEY) ?? EMPTY;
+    let { entryCount, sizeBytes } = held;
+    if (sizeBytes + neededBytes > this.#limitBytes) {
+      for (const { key: age, value } of this.#ages.getRange({})) {
+        if (sizeBytes + neededBytes <= this.#limitBytes) break;
+        void this.#ages.remove(age);
+        void this.#chunks.remove(value.key);
+        entryCount--;
+        sizeBytes -= value.sizeBytes;
+        this.#evictionCount++;
+      }
     }
+    return { entryCount, sizeBytes, nextAge };
   }
 }

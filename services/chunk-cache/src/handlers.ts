@@ -26,6 +26,7 @@ import { ChunkFaultError, type ChunkFault } from './errors.ts';
 // Wire types stop in this file.
 
 const CANDIDATES_PER_PAGE = 1000;
+const MAX_PROBLEMS = 20;
 const MAX_REFERENCES = 4096;
 const MAX_AXIS_VOXELS = 512;
 /** Chunks cut ahead of the client, so that reading scans and sending overlap; bounds the memory of a call. */
@@ -73,18 +74,29 @@ export function createHandlers(parts: ChunkCacheParts, context: HandlerContext):
 }
 
 function summarize(name: string, dataset: Dataset): GetDatasetResponse {
-  const positiveCount = dataset.candidates.filter(({ isNodule }) => isNodule).length;
-  const excluded = (reason: string) => dataset.exclusions.filter((entry) => entry.reason === reason).length;
+  const { fingerprint, series, counts } = dataset;
   return {
     dataset: name,
-    fingerprint: dataset.fingerprint,
-    seriesCount: dataset.series.size,
-    positiveCount,
-    negativeCount: dataset.candidates.length - positiveCount,
-    missingScanCount: excluded('missing-scan'),
-    outsideScanCount: excluded('outside-scan'),
-    badScanCount: excluded('bad-header'),
+    fingerprint,
+    seriesCount: series.size,
+    positiveCount: counts.positives,
+    negativeCount: counts.negatives,
+    missingScanCount: counts.missingScan,
+    outsideScanCount: counts.outsideScan,
+    badScanCount: counts.badHeader,
+    problems: describeProblems(dataset).slice(0, MAX_PROBLEMS),
   };
+}
+
+/** Bad scans first: each may be the reason for many candidates left out. */
+function describeProblems({ badSeries, exclusions, dir }: Dataset): string[] {
+  const outside = exclusions.filter(({ reason }) => reason === 'outside-scan');
+  return [
+    ...badSeries.map(({ seriesUid, reason }) => `Series ${seriesUid} cannot be used: ${reason.message}`),
+    ...outside.map(
+      ({ row }) => `${dir}/candidates.csv:${row.line}: the centre lies outside scan ${row.seriesUid}`,
+    ),
+  ];
 }
 
 function* candidatePages({ candidates }: Dataset): Generator<ListCandidatesResponse> {

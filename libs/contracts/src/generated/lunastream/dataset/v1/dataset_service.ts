@@ -46,6 +46,8 @@ export interface GetDatasetResponse {
   outsideScanCount: number;
   /** Number of candidates left out because their scan's header or data file is bad. */
   badScanCount: number;
+  /** Why candidates were left out, a sentence each that names file and line; the first 20. */
+  problems: string[];
 }
 
 /** Asks for the candidates of one data set. */
@@ -141,6 +143,7 @@ function createBaseGetDatasetResponse(): GetDatasetResponse {
     missingScanCount: 0,
     outsideScanCount: 0,
     badScanCount: 0,
+    problems: [],
   };
 }
 
@@ -169,6 +172,9 @@ export const GetDatasetResponse: MessageFns<GetDatasetResponse> = {
     }
     if (message.badScanCount !== 0) {
       writer.uint32(64).uint32(message.badScanCount);
+    }
+    for (const v of message.problems) {
+      writer.uint32(74).string(v!);
     }
     return writer;
   },
@@ -250,6 +256,14 @@ export const GetDatasetResponse: MessageFns<GetDatasetResponse> = {
             message.badScanCount = reader.uint32();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.problems.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -275,6 +289,7 @@ export const GetDatasetResponse: MessageFns<GetDatasetResponse> = {
     message.missingScanCount = object.missingScanCount ?? 0;
     message.outsideScanCount = object.outsideScanCount ?? 0;
     message.badScanCount = object.badScanCount ?? 0;
+    message.problems = object.problems?.map((e) => e) || [];
     return message;
   },
 };

@@ -1,0 +1,101 @@
+/**
+ * Which candidate each ordinal of a training epoch shows: a pure function of candidates, balance, seed and epoch, so
+ * every worker, retry and replay agrees. Index arithmetic as in chapter12-facts 1.3.
+ */
+import { RandomPurpose, RandomStream } from '@lunastream/random';
+import type { Candidate } from './candidate.ts';
+import { EpochPlanError } from './errors.ts';
+
+/** Samples of a balanced epoch, as in the book: all negatives of LUNA16 are seen about once in five epochs. */
+export const DEFAULT_BALANCED_EPOCH_LENGTH = 200_000;
+
+export interface EpochPlanOptions {
+  /** The training side of a split. */
+  readonly candidates: readonly Pick<Candidate, 'isNodule'>[];
+  /** 0: as the candidates come. N >= 1: one positive, then N negatives, and so on. */
+  readonly ratio: number;
+  /** Samples in the epoch. Default: 200,000 when balanced, else the number of candidates. */
+  readonly epochLength?: number;
+  /** Unsigned 32-bit. */
+  readonly runSeed: number;
+  /** Unsigned 32-bit. */
+  readonly epoch: number;
+}
+
+type OrderPurpose =
+  typeof RandomPurpose.datasetOrder | typeof RandomPurpose.positiveOrder | typeof RandomPurpose.negativeOrder;
+
+function shuffled(
+  indices: Uint32Array,
+  key: { runSeed: number; epoch: number; purpose: OrderPurpose },
+): Uint32Array {
+  return new RandomStream({ ...key, ordinal: 0 }).shuffle(indices);
+}
+
+function assertLength(epochLength: number | undefined): void {
+  if (epochLength !== undefined && (!Number.isSafeInteger(epochLength) || epochLength < 1)) {
+    throw new EpochPlanError('epochLength', `must be a positive integer, got ${epochLength}`);
+  }
+}
+
+/**
+ * One fixed shuffle of all candidates for the whole run. The book's epochs replay it from the start; with an epoch length
+ * of its own, each epoch goes on where the one before stopped, so that none of the candidates is left out for ever.
+ */
+function planUnbalanced({ candidates, runSeed, epoch, epochLength }: EpochPlanOptions): Uint32Array {
+  const order = shuffled(
+    Uint32Array.from(candidates, (_, index) => index),
+    { runSeed, epoch: 0, purpose: RandomPurpose.datasetOrder },
+  );
+  if (epochLength === undefined) return order;
+  const first = (epoch * epochLength) % order.length;
+  return Uint32Array.from({ length: epochLength }, (_, ordinal) => order[(first + ordinal) % order.length]!);
+}
+
+function indicesOfClass(candidates: EpochPlanOptions['candidates'], isNodule: boolean): Uint32Array {
+  const indices: number[] = [];
+  candidates.forEach((candidate, index) => {
+    if (candidate.isNodule === isNodule) indices.push(index);
+  });
+  if (indices.length === 0) {
+    const missing = isNodule ? 'positive (class 1)' : 'negative (class 0)';
+    throw new EpochPlanError('candidates', `must hold both classes to be balanced, got no ${missing} one`);
+  }
+  return Uint32Array.from(indices);
+}
+
+function planBalanced(options: EpochPlanOptions): Uint32Array {
+  const { candidates, ratio, runSeed, epoch, epochLength = DEFAULT_BALANCED_EPOCH_LENGTH } = options;
+  const positives = shuffled(indicesOfClass(candidates, true), {
+    runSeed,
+    epoch,
+    purpose: RandomPurpose.positiveOrder,
+  });
+  const negatives = shuffled(indicesOfClass(candidates, false), {
+    runSeed,
+    epoch,
+    purpose: RandomPurpose.negativeOrder,
+  });
+  return Uint32Array.from({ length: epochLength }, (_, ordinal) => {
+    const positive = Math.floor(ordinal / (ratio + 1));
+    if (ordinal % (ratio + 1) === 0) return positives[positive % positives.length]!;
+    return negatives[(ordinal - 1 - positive) % negatives.length]!;
+  });
+}
+
+/**
+ * Plans one training epoch: entry `ordinal` is an index into `candidates`. Balanced (ratio N >= 1), every (N+1)th sample
+ * from the first on is positive, both classes wrap around, and both are reshuffled each epoch. Unbalanced (ratio 0), the
+ * order is one shuffle by the run seed, the same in each epoch.
+ * @throws EpochPlanError when the ratio or the length is not valid, there is no candidate, or a class to be balanced is
+ * empty; RangeError when seed or epoch is not an unsigned 32-bit integer.
+ */
+export function epochPlan(options: EpochPlanOptions): Uint32Array {
+  const { candidates, ratio, epochLength } = options;
+  if (!Number.isSafeInteger(ratio) || ratio < 0) {
+    throw new EpochPlanError('ratio', `must be an integer of 0 (unbalanced) or more, got ${ratio}`);
+  }
+  assertLength(epochLength);
+  if (candidates.length === 0) throw new EpochPlanError('candidates', 'must not be empty, got none');
+  return ratio === 0 ? planUnbalanced(options) : planBalanced(options);
+}

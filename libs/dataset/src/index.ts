@@ -1,0 +1,34 @@
+export { sortCandidates, type Candidate, type CandidateRow } from './candidate.ts';
+export {
+  checkDataset,
+  type CheckDatasetOptions,
+  type DatasetReport,
+  type DatasetReportCounts,
+} from './check-dataset.ts';
+export type { DatasetProblem, ProblemSeverity } from './dataset-problem.ts';
+export { DEFAULT_BALANCED_EPOCH_LENGTH, epochPlan, type EpochPlanOptions } from './epoch-plan.ts';
+export {
+  BadCsvError,
+  DatasetError,
+  DuplicateSeriesError,
+  EpochPlanError,
+  MissingDatasetFileError,
+  SplitError,
+  UnknownSeriesError,
+  type DatasetErrorKind,
+  type OnDatasetError,
+} from './errors.ts';
+export { findSeries } from './find-series.ts';
+export { loadDataset, type Dataset, type DatasetCounts, type LoadDatasetOptions } from './load-dataset.ts';
+export { createDiameterMatcher, type DiameterMatcher } from './match-diameter.ts';
+export type { Exclusion, ExclusionReason } from './place-candidates.ts';
+export { readAnnotations, type Annotation } from './read-annotations.ts';
+export { readCandidates } from './read-candidates.ts';
+export { readPatients } from './read-patients.ts';
+export {
+  DEFAULT_VALIDATION_STRIDE,
+  splitCandidates,
+  type CandidateSplit,
+  type SplitOptions,
+} from './split-candidates.ts';
+export type { BadSeries, DatasetProgress, OnDatasetProgress, SeriesEntry } from './survey-dataset.ts';

@@ -1,0 +1,28 @@
+import type { XyzMm } from '@lunastream/volume';
+import type { Annotation } from './read-annotations.ts';
+
+/** The diameter in mm of the nodule that a place belongs to, 0 for none. */
+export type DiameterMatcher = (seriesUid: string, centerXyzMm: XyzMm) => number;
+
+function isNear(annotation: Annotation, centerXyzMm: XyzMm): boolean {
+  const limit = annotation.diameterMm / 4;
+  return annotation.centerXyzMm.every(
+    (coordinate, axis) => Math.abs(coordinate - centerXyzMm[axis]!) <= limit,
+  );
+}
+
+/**
+ * Makes the book's matcher (chapter12-facts 1.1): the first annotation of the series, in file order, that is within a
+ * quarter of its diameter on each axis (a box test; equality passes) gives its diameter. The label is not asked: a
+ * negative near a nodule gets a diameter too.
+ */
+export function createDiameterMatcher(annotations: readonly Annotation[]): DiameterMatcher {
+  const ofSeries = new Map<string, Annotation[]>();
+  for (const annotation of annotations) {
+    const known = ofSeries.get(annotation.seriesUid);
+    if (known === undefined) ofSeries.set(annotation.seriesUid, [annotation]);
+    else known.push(annotation);
+  }
+  return (seriesUid, centerXyzMm) =>
+    ofSeries.get(seriesUid)?.find((annotation) => isNear(annotation, centerXyzMm))?.diameterMm ?? 0;
+}

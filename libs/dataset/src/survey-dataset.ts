@@ -1,0 +1,158 @@
+/**
+ * Reads everything a dataset folder says apart from voxels: its tables, which scans it has, and what their headers say.
+ * `loadDataset` accepts no fault of the tables, `checkDataset` collects all; both start here, so they agree.
+ */
+import { inspectVolume, VolumeError, type VolumeGeometry } from '@lunastream/volume';
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { CandidateRow } from './candidate.ts';
+import { MissingDatasetFileError, type OnDatasetError } from './errors.ts';
+import { findSeries } from './find-series.ts';
+import { readAnnotations, type Annotation } from './read-annotations.ts';
+import { readCandidates } from './read-candidates.ts';
+import { readPatients } from './read-patients.ts';
+
+/** How far reading has come. `tables` counts files, `headers` counts scans. */
+export interface DatasetProgress {
+  readonly stage: 'tables' | 'headers';
+  readonly done: number;
+  readonly total: number;
+}
+
+export type OnDatasetProgress = (progress: DatasetProgress) => void;
+
+/** A scan whose header is right and whose data have the length it says. */
+export interface SeriesEntry {
+  readonly seriesUid: string;
+  readonly patientId: string;
+  readonly path: string;
+  readonly geometry: VolumeGeometry;
+}
+
+/** A scan that cannot be used. */
+export interface BadSeries {
+  readonly seriesUid: string;
+  readonly path: string;
+  /** What is wrong, naming file and field. */
+  readonly reason: VolumeError;
+}
+
+export interface DatasetSurvey {
+  readonly candidatesPath: string;
+  readonly rows: readonly CandidateRow[];
+  readonly annotations: readonly Annotation[];
+  /** Scans that can be used, by series uid, in the order of their uids. */
+  readonly series: ReadonlyMap<string, SeriesEntry>;
+  readonly badSeries: ReadonlyMap<string, BadSeries>;
+  /** SHA-256, hexadecimal: see `Dataset.fingerprint`. */
+  readonly fingerprint: string;
+}
+
+interface Inspected {
+  readonly entry: SeriesEntry | BadSeries;
+  /** What identifies the scan's content in the fingerprint. */
+  readonly identity: readonly unknown[];
+}
+
+// Enough to hide the latency of a network disk without holding many files open.
+const HEADERS_IN_FLIGHT = 16;
+
+async function hashFile(path: string): Promise<string | undefined> {
+  const hash = createHash('sha256');
+  try {
+    await pipeline(createReadStream(path), hash);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return undefined;
+  }
+  return hash.digest('hex');
+}
+
+async function inspect(seriesUid: string, path: string, patientId: string): Promise<Inspected> {
+  try {
+    const { geometry, headerText, dataFileSizeBytes } = await inspectVolume(path);
+    return {
+      entry: { seriesUid, patientId, path, geometry },
+      identity: [seriesUid, headerText, dataFileSizeBytes],
+    };
+  } catch (error) {
+    if (!(error instanceof VolumeError)) throw error;
+    return { entry: { seriesUid, path, reason: error }, identity: [seriesUid] };
+  }
+}
+
+async function inspectAll(
+  paths: ReadonlyMap<string, string>,
+  patientOfSeries: ReadonlyMap<string, string>,
+  onProgress: OnDatasetProgress,
+): Promise<Inspected[]> {
+  const uids = [...paths.keys()];
+  const inspected: Inspected[] = [];
+  for (let first = 0; first < uids.length; first += HEADERS_IN_FLIGHT) {
+    const group = uids.slice(first, first + HEADERS_IN_FLIGHT);
+    const entries = group.map((uid) => inspect(uid, paths.get(uid)!, patientOfSeries.get(uid) ?? uid));
+    inspected.push(...(await Promise.all(entries)));
+    onProgress({ stage: 'headers', done: inspected.length, total: uids.length });
+  }
+  return inspected;
+}
+
+function fingerprintOf(
+  tableHashes: readonly (string | undefined)[],
+  inspected: readonly Inspected[],
+): string {
+  const hash = createHash('sha256');
+  // JSON lines: no two different datasets give the same text, whatever their headers hold.
+  hash.update(`${JSON.stringify(tableHashes.map((digest) => digest ?? null))}\n`);
+  for (const { identity } of inspected) hash.update(`${JSON.stringify(identity)}\n`);
+  return hash.digest('hex');
+}
+
+/** Reads the three tables; patients.csv may be missing. */
+async function readTables(dir: string, onError: OnDatasetError, onProgress: OnDatasetProgress) {
+  const paths = ['candidates.csv', 'annotations.csv', 'patients.csv'].map((name) => join(dir, name));
+  const [candidatesPath, annotationsPath, patientsPath] = paths as [string, string, string];
+  const advance = (done: number) => onProgress({ stage: 'tables', done, total: paths.length });
+  advance(0);
+  const rows = await readCandidates(candidatesPath, onError);
+  advance(1);
+  const annotations = await readAnnotations(annotationsPath, onError);
+  advance(2);
+  const patientOfSeries = await readPatients(patientsPath, (error) => {
+    const isAbsent =
+      error instanceof MissingDatasetFileError && (error.cause as NodeJS.ErrnoException).code === 'ENOENT';
+    if (!isAbsent) onError(error);
+  });
+  advance(3);
+  const hashes = await Promise.all(paths.map(hashFile));
+  return { candidatesPath, rows, annotations, patientOfSeries, hashes };
+}
+
+/**
+ * Surveys the LUNA16 folder `dir`. Faults of tables and doubled scans go to `onError`; where it returns, what is at fault
+ * is left out. Bad scans are part of the result.
+ * @throws MissingDatasetFileError when `dir` is no readable folder; whatever `onError` throws.
+ */
+export async function surveyDataset(
+  dir: string,
+  onError: OnDatasetError,
+  onProgress: OnDatasetProgress = () => undefined,
+): Promise<DatasetSurvey> {
+  const paths = await findSeries(dir, onError);
+  const { candidatesPath, rows, annotations, patientOfSeries, hashes } = await readTables(
+    dir,
+    onError,
+    onProgress,
+  );
+  const inspected = await inspectAll(paths, patientOfSeries, onProgress);
+  const series = new Map<string, SeriesEntry>();
+  const badSeries = new Map<string, BadSeries>();
+  for (const { entry } of inspected) {
+    if ('reason' in entry) badSeries.set(entry.seriesUid, entry);
+    else series.set(entry.seriesUid, entry);
+  }
+  const fingerprint = fingerprintOf(hashes, inspected);
+  return { candidatesPath, rows, annotations, series, badSeries, fingerprint };
+}

@@ -1,0 +1,30 @@
+import type { Batch } from './engine.ts';
+import { InvalidBatchError } from './errors.ts';
+import type { ChunkShape } from './luna-model.ts';
+
+/**
+ * Refuses what would poison the weights or read past an array: one NaN voxel would make every parameter NaN.
+ * @throws InvalidBatchError naming the first fault.
+ */
+export function assertBatch({ voxelsHu, labels, count }: Batch, { depth, height, width }: ChunkShape): void {
+  if (!Number.isInteger(count) || count < 1) throw new InvalidBatchError('count must be 1 or more', count);
+  const size = depth * height * width;
+  if (voxelsHu.length !== count * size) {
+    throw new InvalidBatchError(
+      `voxelsHu must hold ${count} x ${depth} x ${height} x ${width} = ${count * size} voxels`,
+      voxelsHu.length,
+    );
+  }
+  if (labels.length !== count) throw new InvalidBatchError(`labels must hold ${count} values`, labels.length);
+  const badLabel = labels.findIndex((label) => !(label >= 0 && label <= 1));
+  if (badLabel >= 0) {
+    throw new InvalidBatchError(`label of sample ${badLabel} must be in 0..1`, labels[badLabel]!);
+  }
+  const badVoxel = voxelsHu.findIndex((hu) => !Number.isFinite(hu));
+  if (badVoxel >= 0) {
+    throw new InvalidBatchError(
+      `voxel ${badVoxel % size} of sample ${Math.floor(badVoxel / size)} must be finite`,
+      voxelsHu[badVoxel]!,
+    );
+  }
+}

@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { createEngine, engineNames } from './create-engine.ts';
+import type { EngineSettings } from './engine-settings.ts';
+
+const SETTINGS: EngineSettings = {
+  engine: 'auto',
+  chunkShape: { depth: 16, height: 16, width: 16 },
+  learningRate: 0.001,
+  momentum: 0.99,
+  runSeed: 7,
+};
+
+describe('createEngine()', () => {
+  it('auto starts an engine and says why in one line', async () => {
+    const { engine, reason } = await createEngine(SETTINGS);
+    expect(engineNames()).toContain(engine.name);
+    expect(reason).toMatch(/^auto chose tfjs: .*WebAssembly/);
+    expect(reason).not.toContain('\n');
+    engine.dispose();
+  });
+
+  it('starts every engine by name', async () => {
+    for (const name of engineNames()) {
+      const { engine } = await createEngine({ ...SETTINGS, engine: name });
+      expect(engine.name).toBe(name);
+      engine.dispose();
+    }
+  });
+
+  it('refuses an unknown engine, listing the known ones', async () => {
+    await expect(createEngine({ ...SETTINGS, engine: 'cuda' })).rejects.toThrow(
+      'Cannot create an engine: engine must be one of auto, tfjs, got cuda',
+    );
+  });
+});

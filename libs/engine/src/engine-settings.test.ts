@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { compileEngineSettings, type EngineSettings } from './engine-settings.ts';
+import { InvalidEngineSettingsError } from './errors.ts';
+
+const VALID: EngineSettings = {
+  engine: 'tfjs',
+  chunkShape: { depth: 32, height: 48, width: 48 },
+  learningRate: 0.001,
+  momentum: 0.99,
+  runSeed: 7,
+};
+
+describe('compileEngineSettings()', () => {
+  it('returns valid settings unchanged', () => {
+    expect(compileEngineSettings(VALID, ['tfjs'])).toEqual(VALID);
+    expect(compileEngineSettings({ ...VALID, engine: 'auto' }, ['tfjs']).engine).toBe('auto');
+  });
+
+  it.each([
+    [{ engine: 'cuda' }, 'engine must be one of auto, simd, tfjs, got cuda'],
+    [
+      { chunkShape: { depth: 15, height: 48, width: 48 } },
+      'chunk depth must be a whole number of at least 16',
+    ],
+    [{ chunkShape: { depth: 32, height: 48.5, width: 48 } }, 'chunk height must be a whole number'],
+    [{ chunkShape: { depth: 32, height: 48, width: Number.NaN } }, 'chunk width must be a whole number'],
+    [{ learningRate: 0 }, 'learning rate must be a finite number above 0, got 0'],
+    [{ learningRate: Infinity }, 'learning rate must be a finite number above 0, got Infinity'],
+    [{ momentum: 1 }, 'momentum must be in [0, 1), got 1'],
+    [{ momentum: Number.NaN }, 'momentum must be in [0, 1), got NaN'],
+    [{ runSeed: -1 }, 'run seed must be an integer in 0..4294967295, got -1'],
+    [{ runSeed: 2 ** 32 }, 'run seed must be an integer in 0..4294967295, got 4294967296'],
+    [{ backend: 'webgl' as 'wasm' }, 'backend must be wasm or cpu, got webgl'],
+  ])('refuses %j', (change: Partial<EngineSettings>, message) => {
+    expect(() => compileEngineSettings({ ...VALID, ...change }, ['simd', 'tfjs'])).toThrow(message);
+  });
+
+  it('reports all faults at once', () => {
+    try {
+      compileEngineSettings({ ...VALID, engine: 'x', learningRate: -1, momentum: 2 }, ['tfjs']);
+      expect.unreachable();
+    } catch (error) {
+      expect(error).toBeInstanceOf(InvalidEngineSettingsError);
+      expect((error as InvalidEngineSettingsError).faults).toHaveLength(3);
+    }
+  });
+});

@@ -1,0 +1,70 @@
+/**
+ * What the trainer needs from anything that can train the network, and nothing more. An engine owns one model and its
+ * optimizer. Implementations differ in speed and device, not in results beyond float32 rounding.
+ */
+
+/** `count` samples. The engine reads the arrays during the call only and never changes them. */
+export interface Batch {
+  /** [count, depth, height, width], C order, in HU. All finite. */
+  readonly voxelsHu: Float32Array;
+  /** One per sample, the probability of being a nodule: 0 or 1, or between for mixed samples. */
+  readonly labels: Float32Array | Uint8Array;
+  readonly count: number;
+}
+
+/** Per sample, in batch order, from one forward pass. A diverged model gives NaN in both. */
+export interface BatchResult {
+  /** Cross entropy in nats. */
+  readonly losses: Float32Array;
+  /** P(nodule), 0..1. */
+  readonly probabilities: Float32Array;
+}
+
+/** A named float32 array, C order. */
+export interface ModelTensor {
+  readonly name: string;
+  /** Empty for a scalar. */
+  readonly shape: readonly number[];
+  readonly values: Float32Array;
+}
+
+/**
+ * All that training needs to go on bit-identically, in a fixed order: parameters under PyTorch's names and in its
+ * layout (`[out, in, kd, kh, kw]`), the running statistics of the input normalisation, and per parameter the
+ * optimizer's velocity as `optimizer.momentum.<parameter>`.
+ */
+export type ModelState = readonly ModelTensor[];
+
+/** A model that learns. Calls must not overlap: wait for one before making the next. */
+export interface Engine {
+  /** As in `EngineSettings.engine`. */
+  readonly name: string;
+  /** What does the arithmetic, for people. */
+  readonly device: string;
+  /** Trainable numbers, without buffers and velocities. */
+  readonly parameterCount: number;
+
+  /**
+   * One optimizer step on the mean loss of the batch. The result is that of the forward pass before the step.
+   * @throws InvalidBatchError, and nothing has changed.
+   */
+  trainBatch(batch: Batch): Promise<BatchResult>;
+
+  /**
+   * Forward only, with the running statistics: a sample's result does not depend on the others of its batch.
+   * @throws InvalidBatchError
+   */
+  evaluateBatch(batch: Batch): Promise<BatchResult>;
+
+  /** A copy: later steps do not change it. */
+  exportState(): Promise<ModelState>;
+
+  /**
+   * Replaces model and optimizer by a copy of `state`; the order of its tensors is free.
+   * @throws ModelStateMismatchError when a tensor is missing, unknown or of another shape, and nothing has changed.
+   */
+  importState(state: ModelState): Promise<void>;
+
+  /** Frees device memory. No call may follow. */
+  dispose(): void;
+}

@@ -1,0 +1,50 @@
+/** Settings of an engine that no engine could run with: the caller's input is wrong. All faults are reported at once. */
+export class InvalidEngineSettingsError extends Error {
+  override readonly name = 'InvalidEngineSettingsError';
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(`Cannot create an engine: ${faults.join('; ')}`);
+    this.faults = faults;
+  }
+}
+
+/** The named engine or backend exists but does not run on this machine. Choose another, or `auto`. */
+export class EngineUnavailableError extends Error {
+  override readonly name = 'EngineUnavailableError';
+  readonly engine: string;
+
+  constructor(engine: string, rule: string, options?: ErrorOptions) {
+    super(`Cannot start engine ${engine}: ${rule}`, options);
+    this.engine = engine;
+  }
+}
+
+/** A batch whose arrays do not fit the engine's chunk shape, or whose voxels or labels are not numbers it can use. */
+export class InvalidBatchError extends Error {
+  override readonly name = 'InvalidBatchError';
+
+  constructor(rule: string, got: string | number) {
+    super(`Cannot run a batch: ${rule}, got ${got}`);
+  }
+}
+
+/** A model state with tensors missing, unknown or of another shape: it belongs to another network or chunk shape. */
+export class ModelStateMismatchError extends Error {
+  override readonly name = 'ModelStateMismatchError';
+  readonly tensor: string;
+
+  constructor(tensor: string, rule: string, got: string | number) {
+    super(`Cannot load model tensor ${tensor}: ${rule}, got ${got}`);
+    this.tensor = tensor;
+  }
+}
+
+/** Bytes that are not a whole, unaltered checkpoint. Nothing has been loaded; use an older checkpoint. */
+export class CorruptCheckpointError extends Error {
+  override readonly name = 'CorruptCheckpointError';
+
+  constructor(rule: string, got: string | number, options?: ErrorOptions) {
+    super(`Cannot read checkpoint: ${rule}, got ${got}`, options);
+  }
+}

@@ -1,0 +1,17 @@
+import * as engine from './index.ts';
+import { expect, it } from 'vitest';
+
+it('@lunastream/engine exports these values and no others', () => {
+  expect(Object.keys(engine).sort()).toEqual([
+    'CorruptCheckpointError',
+    'EngineUnavailableError',
+    'InvalidBatchError',
+    'InvalidEngineSettingsError',
+    'ModelStateMismatchError',
+    'createEngine',
+    'decodeCheckpoint',
+    'encodeCheckpoint',
+    'engineNames',
+    'hashState',
+  ]);
+});

@@ -1,0 +1,19 @@
+export type { Batch, BatchResult, Engine, ModelState, ModelTensor } from './engine.ts';
+export type { EngineSettings } from './engine-settings.ts';
+export type { ChunkShape } from './luna-model.ts';
+export { createEngine, engineNames, type CreatedEngine } from './create-engine.ts';
+export { hashState } from './model-state.ts';
+export {
+  decodeCheckpoint,
+  encodeCheckpoint,
+  type Checkpoint,
+  type CheckpointMetadata,
+  type JsonValue,
+} from './checkpoint.ts';
+export {
+  CorruptCheckpointError,
+  EngineUnavailableError,
+  InvalidBatchError,
+  InvalidEngineSettingsError,
+  ModelStateMismatchError,
+} from './errors.ts';

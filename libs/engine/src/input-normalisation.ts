@@ -1,0 +1,73 @@
+/**
+ * Batch normalisation of the one input channel (BatchNorm3d(1)). Its statistics need the voxels only, so they are
+ * known before the network runs: samples can then pass one by one, and the batch may have any size.
+ */
+import { NORMALISATION_EPSILON, NORMALISATION_MOMENTUM } from './luna-model.ts';
+
+/** Mean in HU and biased variance in HU² over all voxels of a batch. */
+export interface InputStatistics {
+  readonly mean: number;
+  readonly variance: number;
+}
+
+/** What evaluation normalises with: an exponential average over training batches. */
+export interface RunningStatistics extends InputStatistics {
+  readonly batchesTracked: number;
+}
+
+/** PyTorch's start: no shift, no scale. */
+export const INITIAL_RUNNING_STATISTICS: RunningStatistics = { mean: 0, variance: 1, batchesTracked: 0 };
+
+/** Two passes in double precision: HU reach ±1000, and a one-pass float32 sum of squares would lose digits. */
+export function batchStatistics(voxelsHu: Float32Array): InputStatistics {
+  let sum = 0;
+  for (const hu of voxelsHu) sum += hu;
+  const mean = sum / voxelsHu.length;
+  let squares = 0;
+  for (const hu of voxelsHu) squares += (hu - mean) ** 2;
+  return { mean, variance: squares / voxelsHu.length };
+}
+
+/**
+ * The running statistics after one more batch of `voxelCount` voxels. As in PyTorch the batch is normalised with the
+ * biased variance, while the average keeps the unbiased one. Rounded to float32, the precision they are saved in.
+ */
+export function updateRunningStatistics(
+  running: RunningStatistics,
+  batch: InputStatistics,
+  voxelCount: number,
+): RunningStatistics {
+  const unbiased = (batch.variance * voxelCount) / (voxelCount - 1);
+  const blend = (old: number, fresh: number) =>
+    Math.fround((1 - NORMALISATION_MOMENTUM) * old + NORMALISATION_MOMENTUM * fresh);
+  return {
+    mean: blend(running.mean, batch.mean),
+    variance: blend(running.variance, unbiased),
+    batchesTracked: running.batchesTracked + 1,
+  };
+}
+
+/** New array of (voxel - mean) / sqrt(variance + epsilon). */
+export function normaliseVoxels(
+  voxelsHu: Float32Array,
+  { mean, variance }: InputStatistics,
+): Float32Array<ArrayBuffer> {
+  const scale = 1 / Math.sqrt(variance + NORMALISATION_EPSILON);
+  const normalised = new Float32Array(voxelsHu.length);
+  for (let voxel = 0; voxel < voxelsHu.length; voxel++) normalised[voxel] = (voxelsHu[voxel]! - mean) * scale;
+  return normalised;
+}
+
+/** Gradients of the scale and the shift that follow the normalisation, given that of their output. */
+export function normalisationGradients(
+  normalised: Float32Array,
+  outputGradient: Float32Array,
+): { scale: number; shift: number } {
+  let scale = 0;
+  let shift = 0;
+  for (let voxel = 0; voxel < normalised.length; voxel++) {
+    scale += outputGradient[voxel]! * normalised[voxel]!;
+    shift += outputGradient[voxel]!;
+  }
+  return { scale, shift };
+}

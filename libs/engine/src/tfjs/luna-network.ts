@@ -1,0 +1,208 @@
+/**
+ * LunaModel's forward and backward pass on tfjs, one sample at a time and without tfjs's gradient tape: the network
+ * is a chain, so its backward pass is short to write down, and memory does not grow with the batch. Only the input
+ * normalisation couples samples, and it comes before (`input-normalisation.ts`).
+ */
+import tf from '@tensorflow/tfjs';
+import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs';
+import { CLASS_COUNT, type ChunkShape, type ParameterSpec } from '../luna-model.ts';
+import { convolve, kernelGradient, type DepthTaps } from './convolution.ts';
+import { gather, kernelLayout, scatter, type KernelLayout } from './kernel-layout.ts';
+import { biasGradient, maxPool, maxPoolGradient, reluGradient } from './layers.ts';
+
+/** [not nodule, nodule] */
+export type Logits = [number, number];
+
+interface Convolution {
+  readonly taps: DepthTaps;
+  readonly mirroredTaps: DepthTaps;
+  readonly bias: Tensor1D;
+}
+
+/** [classes, features] and [classes]; features in PyTorch's order (channel, depth, height, width). */
+interface Head {
+  readonly weight: Tensor2D;
+  readonly bias: Tensor1D;
+}
+
+/** Two convolutions per block. */
+type Block = readonly [Convolution, Convolution];
+
+/** What the backward pass of one block needs: its input, the two ReLU outputs and the pooled output. */
+interface BlockActivations {
+  readonly input: Tensor4D;
+  readonly middle: Tensor4D;
+  readonly output: Tensor4D;
+  readonly pooled: Tensor4D;
+}
+
+interface ForwardPass {
+  readonly blocks: readonly BlockActivations[];
+  readonly features: Tensor2D;
+  readonly logits: Logits;
+}
+
+function forwardBlock(input: Tensor4D, [first, second]: Block): BlockActivations {
+  const middle = tf.relu(convolve(input, first.taps, first.bias));
+  const output = tf.relu(convolve(middle, second.taps, second.bias));
+  return { input, middle, output, pooled: maxPool(output) };
+}
+
+function forwardNetwork(input: Tensor4D, blocks: readonly Block[], head: Head): ForwardPass {
+  const activations: BlockActivations[] = [];
+  let x = input;
+  for (const block of blocks) {
+    const passed = forwardBlock(x, block);
+    activations.push(passed);
+    x = passed.pooled;
+  }
+  const features: Tensor2D = tf.reshape(tf.transpose(x, [3, 0, 1, 2]), [1, -1]);
+  const [no, yes] = tf.add(tf.matMul(features, head.weight, false, true), head.bias).dataSync<'float32'>();
+  return { blocks: activations, features, logits: [no!, yes!] };
+}
+
+/** Gradients of one block's four parameters in order, and the gradient at its input. */
+function backwardBlock(block: Block, passed: BlockActivations, pooledGradient: Tensor4D) {
+  const [first, second] = block;
+  const poolInput = maxPoolGradient(passed.output, passed.pooled, pooledGradient);
+  const atSecond = reluGradient(passed.output, poolInput);
+  const atFirst = reluGradient(passed.middle, convolve(atSecond, second.mirroredTaps));
+  const gradients: Tensor[] = [
+    kernelGradient(passed.input, atFirst),
+    biasGradient(atFirst),
+    kernelGradient(passed.middle, atSecond),
+    biasGradient(atSecond),
+  ];
+  return { gradients, inputGradient: convolve(atFirst, first.mirroredTaps) };
+}
+
+function backwardNetwork(pass: ForwardPass, logitGradient: Logits, blocks: readonly Block[], head: Head) {
+  const atLogits = tf.tensor2d(logitGradient, [1, CLASS_COUNT]);
+  const gradients: Tensor[] = [tf.matMul(atLogits, pass.features, true), tf.squeeze(atLogits, [0])];
+  const [depth, height, width, channels] = pass.blocks.at(-1)!.pooled.shape;
+  const atFeatures = tf.reshape(tf.matMul(atLogits, head.weight), [channels, depth, height, width]);
+  let x = tf.transpose(atFeatures as Tensor4D, [1, 2, 3, 0]);
+  for (let index = blocks.length - 1; index >= 0; index--) {
+    const backward = backwardBlock(blocks[index]!, pass.blocks[index]!, x);
+    gradients.unshift(...backward.gradients);
+    x = backward.inputGradient;
+  }
+  return { gradients, inputGradient: x };
+}
+
+function depthTaps(kernel: Float32Array, inputs: number, outputs: number): DepthTaps {
+  const size = kernel.length / 3;
+  const tap = (index: number): Tensor4D =>
+    tf.tensor4d(kernel.subarray(index * size, (index + 1) * size), [3, 3, inputs, outputs]);
+  return [tap(0), tap(1), tap(2)];
+}
+
+function toConvolution(layout: KernelLayout, kernel: Float32Array, bias: Float32Array): Convolution {
+  const { inputs, outputs, forward, mirrored } = layout;
+  return {
+    taps: depthTaps(gather(kernel, forward), inputs, outputs),
+    mirroredTaps: depthTaps(gather(kernel, mirrored), outputs, inputs),
+    bias: tf.tensor1d(bias),
+  };
+}
+
+/**
+ * The device side of one model: weights, and gradients summed over samples. "Parameters" here are those of
+ * `lunaParameters` without the normalisation's two, in its order. The caller keeps the tfjs backend the same.
+ */
+export class LunaNetwork {
+  readonly #inputShape: [number, number, number, number];
+  readonly #layouts: readonly KernelLayout[];
+  #blocks: Block[] = [];
+  #head: Head | undefined;
+  #gradients: Tensor[] = [];
+
+  constructor({ depth, height, width }: ChunkShape, parameters: readonly ParameterSpec[]) {
+    this.#inputShape = [depth, height, width, 1];
+    this.#layouts = parameters
+      .filter(({ role }) => role === 'convolution')
+      .map(({ shape }) => kernelLayout(shape[1]!, shape[0]!));
+  }
+
+  /** Copies the parameters to the device in place of the last ones. */
+  loadParameters(values: readonly Float32Array[]): void {
+    this.#disposeWeights();
+    const convolutions = this.#layouts.map((layout, index) =>
+      toConvolution(layout, values[2 * index]!, values[2 * index + 1]!),
+    );
+    for (let index = 0; index < convolutions.length; index += 2) {
+      this.#blocks.push([convolutions[index]!, convolutions[index + 1]!]);
+    }
+    const [weight, bias] = values.slice(-2);
+    this.#head = {
+      weight: tf.tensor2d(weight!, [CLASS_COUNT, weight!.length / CLASS_COUNT]),
+      bias: tf.tensor1d(bias!),
+    };
+  }
+
+  /** Logits of one normalised input `[depth, height, width]`. */
+  infer(input: Float32Array): Logits {
+    return tf.tidy(() => forwardNetwork(this.#toTensor(input), this.#blocks, this.#loadedHead()).logits);
+  }
+
+  /**
+   * Forward, then backward from the gradient of the loss that `lossGradient` gives for the logits. Adds the
+   * parameters' gradients to the sums and returns the gradient at the input.
+   */
+  learn(input: Float32Array, lossGradient: (logits: Logits) => Logits): Float32Array {
+    const head = this.#loadedHead();
+    const sums = this.#gradients;
+    let inputGradient = new Float32Array();
+    this.#gradients = tf.tidy(() => {
+      const pass = forwardNetwork(this.#toTensor(input), this.#blocks, head);
+      const backward = backwardNetwork(pass, lossGradient(pass.logits), this.#blocks, head);
+      inputGradient = new Float32Array(backward.inputGradient.dataSync<'float32'>());
+      return backward.gradients.map((gradient, index) => {
+        const sum = sums[index];
+        return sum === undefined ? gradient : tf.add(sum, gradient);
+      });
+    });
+    tf.dispose(sums);
+    return inputGradient;
+  }
+
+  /** The summed gradients of the parameters, in PyTorch's layout; the sums start anew. */
+  takeGradients(): Float32Array[] {
+    const taken = this.#gradients.map((gradient, index) => {
+      const values = gradient.dataSync<'float32'>();
+      const layout = index % 2 === 0 ? this.#layouts[index / 2] : undefined;
+      return layout === undefined ? values : scatter(values, layout.forward);
+    });
+    this.dropGradients();
+    return taken;
+  }
+
+  /** Forgets the sums of a batch that failed half-way. */
+  dropGradients(): void {
+    tf.dispose(this.#gradients);
+    this.#gradients = [];
+  }
+
+  dispose(): void {
+    this.dropGradients();
+    this.#disposeWeights();
+  }
+
+  #toTensor(input: Float32Array): Tensor4D {
+    return tf.tensor4d(input, this.#inputShape);
+  }
+
+  #loadedHead(): Head {
+    if (this.#head === undefined) throw new Error('internal: LunaNetwork was used without parameters');
+    return this.#head;
+  }
+
+  #disposeWeights(): void {
+    for (const { taps, mirroredTaps, bias } of this.#blocks.flat()) {
+      tf.dispose([...taps, ...mirroredTaps, bias]);
+    }
+    if (this.#head !== undefined) tf.dispose([this.#head.weight, this.#head.bias]);
+    this.#blocks = [];
+    this.#head = undefined;
+  }
+}

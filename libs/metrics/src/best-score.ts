@@ -1,0 +1,30 @@
+import type { EpochRecord } from './epoch-record.ts';
+import type { EpochSummary } from './epoch-summary.ts';
+
+/** By which a run can choose its best checkpoint. `auc` is the area under the ROC curve. */
+export const BEST_SCORES = ['f1', 'f2', 'recall', 'auc'] as const;
+export type BestScore = (typeof BEST_SCORES)[number];
+
+/**
+ * The value to choose by. Undefined where the score is, and whenever a probability is not finite: such samples are in
+ * no score, and a diverged model could look good on the rest.
+ */
+export function scoreOf(summary: EpochSummary, score: BestScore): number | undefined {
+  if (summary.nonFinite > 0) return undefined;
+  return score === 'auc' ? summary.rocAuc : summary[score];
+}
+
+/** As `scoreOf`, of an epoch that was read back from epochs.jsonl. */
+export function scoreOfRecord(record: EpochRecord, score: BestScore): number | undefined {
+  if (record.non_finite > 0) return undefined;
+  return (score === 'auc' ? record.roc_auc : record[score]) ?? undefined;
+}
+
+/**
+ * Whether `candidate` beats `best`; on a tie the earlier stays. An undefined score never beats anything, and any value
+ * beats an undefined best (the published program lets nan become the best, facts B11).
+ */
+export function isBetter(candidate: number | undefined, best: number | undefined): boolean {
+  if (candidate === undefined || Number.isNaN(candidate)) return false;
+  return best === undefined || Number.isNaN(best) || candidate > best;
+}

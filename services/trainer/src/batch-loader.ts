@@ -1,0 +1,70 @@
+import type { Batch } from '@lunastream/engine';
+import { voxelCount, type Shape } from '@lunastream/volume';
+
+/** Two buffers: one in the engine, one being filled. */
+const BUFFER_COUNT = 2;
+
+/** A batch, and how long the engine had to wait for it. */
+export interface LoadedBatch {
+  readonly batch: Batch;
+  /** Ordinal of the batch's first sample. */
+  readonly firstOrdinal: number;
+  readonly stallMs: number;
+}
+
+/** What batches are filled from and how large they are. */
+export interface BatchLoaderOptions {
+  /** Voxels in HU in ordinal order. */
+  readonly samples: AsyncIterable<Float32Array>;
+  /** Label of every ordinal, 1 for a nodule. */
+  readonly labels: Uint8Array;
+  readonly batchSize: number;
+  readonly chunkShape: Shape;
+  /** Milliseconds of a clock that never goes back. */
+  readonly nowMs: () => number;
+}
+
+/**
+ * Fills batches in shared memory, one ahead: while the consumer works on a batch, the next is filled. A batch is valid
+ * until the next one is asked for. The last batch may be short.
+ */
+export async function* loadBatches(
+  options: BatchLoaderOptions,
+): AsyncGenerator<LoadedBatch, void, undefined> {
+  const { labels, batchSize, nowMs } = options;
+  const sampleLength = voxelCount(options.chunkShape);
+  const length = Math.min(batchSize, labels.length) * sampleLength;
+  const buffers = Array.from(
+    { length: BUFFER_COUNT },
+    () => new Float32Array(new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT)),
+  );
+  const samples = options.samples[Symbol.asyncIterator]();
+
+  const fill = async (batchIndex: number): Promise<Batch> => {
+    const firstOrdinal = batchIndex * batchSize;
+    const count = Math.min(batchSize, labels.length - firstOrdinal);
+    const voxelsHu = buffers[batchIndex % BUFFER_COUNT]!.subarray(0, count * sampleLength);
+    for (let position = 0; position < count; position++) {
+      const { value, done } = await samples.next();
+      if (done === true) throw new Error(`internal: the samples ended at ordinal ${firstOrdinal + position}`);
+      voxelsHu.set(value, position * sampleLength);
+    }
+    return { voxelsHu, labels: labels.slice(firstOrdinal, firstOrdinal + count), count };
+  };
+
+  const batchCount = Math.ceil(labels.length / batchSize);
+  try {
+    let filling = batchCount > 0 ? fill(0) : undefined;
+    for (let batchIndex = 0; batchIndex < batchCount; batchIndex++) {
+      const askedMs = nowMs();
+      const batch = await filling!;
+      const stallMs = nowMs() - askedMs;
+      filling = batchIndex + 1 < batchCount ? fill(batchIndex + 1) : undefined;
+      // Awaited in the next turn; until then its failure must not count as unhandled.
+      filling?.catch(() => undefined);
+      yield { batch, firstOrdinal: batchIndex * batchSize, stallMs };
+    }
+  } finally {
+    await samples.return?.();
+  }
+}

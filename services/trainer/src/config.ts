@@ -1,0 +1,55 @@
+import {
+  addressListSchema,
+  addressSchema,
+  commonSettings,
+  integerSchema,
+  setting,
+  sizeSchema,
+} from '@lunastream/service-kit';
+import { z } from 'zod';
+
+export const settings = {
+  listen: setting({
+    variable: 'TRAINER_LISTEN',
+    schema: addressSchema,
+    fallback: '127.0.0.1:50053',
+    help: 'Address to listen on, host:port; port 0 takes any',
+  }),
+  chunkCacheAddress: setting({
+    variable: 'TRAINER_CHUNK_CACHE_ADDRESS',
+    schema: addressSchema,
+    fallback: '127.0.0.1:50051',
+    help: 'Address of the chunk cache, host:port',
+  }),
+  workerAddresses: setting({
+    variable: 'TRAINER_WORKER_ADDRESSES',
+    schema: addressListSchema,
+    fallback: '127.0.0.1:50052',
+    help: 'Addresses of the augmentation workers, host:port, separated by commas',
+  }),
+  runsFolder: setting({
+    variable: 'TRAINER_RUNS_FOLDER',
+    schema: z.string().min(1),
+    fallback: 'runs',
+    help: 'Folder below which every run gets its own',
+  }),
+  leaseSize: setting({
+    variable: 'TRAINER_LEASE_SIZE',
+    schema: integerSchema(1, 1024),
+    fallback: '32',
+    help: 'Samples in a lease, 1..1024',
+  }),
+  leasesPerWorker: setting({
+    variable: 'TRAINER_LEASES_PER_WORKER',
+    schema: integerSchema(1, 64),
+    fallback: '2',
+    help: 'Leases that one worker may have outstanding, 1..64',
+  }),
+  sampleBufferBytes: setting({
+    variable: 'TRAINER_SAMPLE_BUFFER',
+    schema: sizeSchema,
+    fallback: '256MiB',
+    help: 'Most bytes of samples leased ahead of the engine',
+  }),
+  ...commonSettings,
+} as const;

@@ -1,0 +1,53 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import {
+  createEngine,
+  EngineUnavailableError,
+  InvalidEngineSettingsError,
+  type Batch,
+  type Engine,
+  type ModelState,
+} from '@lunastream/engine';
+import type { EngineAnswer, EngineCall, EngineStarted, EngineThreadData } from './engine-messages.ts';
+
+// The thread in which the model lives. A training step blocks its thread for seconds; here it blocks nobody.
+
+const port = parentPort;
+if (port === null) throw new Error('internal: engine-thread must be started as a worker thread');
+
+async function answer(engine: Engine, { id, method, argument }: EngineCall): Promise<EngineAnswer> {
+  try {
+    switch (method) {
+      case 'trainBatch':
+        return { id, value: await engine.trainBatch(argument as Batch) };
+      case 'evaluateBatch':
+        return { id, value: await engine.evaluateBatch(argument as Batch) };
+      case 'exportState':
+        return { id, value: await engine.exportState() };
+      case 'importState':
+        return { id, value: await engine.importState(argument as ModelState) };
+    }
+  } catch (error) {
+    return { id, error };
+  }
+}
+
+/** Classes do not survive the way between threads; kinds and messages do. */
+function toFault(error: unknown): EngineStarted {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof InvalidEngineSettingsError) return { fault: 'bad-settings', message };
+  if (error instanceof EngineUnavailableError) return { fault: 'unavailable', message };
+  return { fault: 'internal', message };
+}
+
+try {
+  const { engine, reason } = await createEngine(workerData as EngineThreadData);
+  const { name, device, parameterCount } = engine;
+  port.postMessage({ name, device, parameterCount, reason } satisfies EngineStarted);
+  // Calls never overlap: the caller waits for each answer.
+  port.on(
+    'message',
+    (call: EngineCall) => void answer(engine, call).then((reply) => port.postMessage(reply)),
+  );
+} catch (error) {
+  port.postMessage(toFault(error));
+}

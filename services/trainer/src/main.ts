@@ -1,0 +1,39 @@
+import { AugmentationServiceClient, DatasetServiceClient } from '@lunastream/contracts';
+import { createClient, runService } from '@lunastream/service-kit';
+import { settings } from './config.ts';
+import { createHandlers } from './handlers.ts';
+import { LeaseScheduler } from './lease-scheduler.ts';
+import { RunManager } from './run-manager.ts';
+
+await runService(
+  {
+    name: 'trainer',
+    title: 'lunastream trainer: plans epochs, leases samples to augmentation workers, trains, keeps runs',
+    settings,
+    start: (config, context) => {
+      const datasets = createClient(DatasetServiceClient, config.chunkCacheAddress);
+      const workers = config.workerAddresses.map((address) => ({
+        address,
+        client: createClient(AugmentationServiceClient, address),
+      }));
+      const runs = new RunManager({
+        runsFolder: config.runsFolder,
+        datasets,
+        samples: new LeaseScheduler(workers, { ...config, bufferBytes: config.sampleBufferBytes }),
+        workerCount: workers.length,
+        clock: { now: () => new Date(), nowMs: () => performance.now() },
+        logger: context.logger,
+      });
+      return Promise.resolve({
+        services: createHandlers(runs, context),
+        beforeDrain: () => runs.stopActive(),
+        close: () => {
+          datasets.close();
+          for (const { client } of workers) client.close();
+          return Promise.resolve();
+        },
+      });
+    },
+  },
+  process,
+);

@@ -1,0 +1,181 @@
+import { appendFile, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { decodeCheckpoint, encodeCheckpoint, type Checkpoint } from '@lunastream/engine';
+import type { EpochRecord } from '@lunastream/metrics';
+import { RunFolderError } from './errors.ts';
+import type { RunStatus } from './run-journal.ts';
+import type { RunSettings } from './run-settings.ts';
+
+/** Contents of run.json: what is needed to understand or repeat a run. */
+export interface RunRecord {
+  readonly runId: string;
+  readonly startedAt: string;
+  readonly settings: RunSettings;
+  readonly datasetFingerprint: string;
+  readonly engine: { readonly name: string; readonly device: string; readonly reason: string };
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+/** Which checkpoint of a run. */
+export type CheckpointName = 'last' | 'best';
+
+/**
+ * What a run leaves on disk:
+ *
+ *   <runs>/<prefix>/<time>-<comment>/
+ *     run.json           settings, seed, versions, data set fingerprint, engine
+ *     status.json        state, best epoch
+ *     epochs.jsonl       a line per epoch and split
+ *     log.txt            the run's log lines
+ *     checkpoints/       last.safetensors, best.safetensors
+ *
+ * Files that are replaced are written beside and renamed, so a killed process leaves the old or the new one whole.
+ */
+export class RunFolder {
+  readonly runId: string;
+  readonly path: string;
+
+  private constructor(runsFolder: string, runId: string) {
+    this.runId = runId;
+    this.path = resolve(runsFolder, runId);
+  }
+
+  /** Makes the folder of a new run; where the name is taken (two runs in a second) a number is added. */
+  static async create(
+    runsFolder: string,
+    { tbPrefix, comment, startedAt }: { tbPrefix: string; comment: string; startedAt: Date },
+  ): Promise<RunFolder> {
+    const name = `${formatRunTime(startedAt)}-${comment}`;
+    await mkdir(join(runsFolder, tbPrefix), { recursive: true });
+    for (let copy = 1; ; copy++) {
+      const folder = new RunFolder(runsFolder, `${tbPrefix}/${copy === 1 ? name : `${name}-${copy}`}`);
+      try {
+        await mkdir(folder.path);
+        await mkdir(join(folder.path, 'checkpoints'));
+        return folder;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      }
+    }
+  }
+
+  /**
+   * The folder of an existing run.
+   * @throws RunFolderError when `runId` is not of the form "<prefix>/<name>" or there is no such run.
+   */
+  static async open(runsFolder: string, runId: string): Promise<RunFolder> {
+    if (!/^[A-Za-z0-9_][A-Za-z0-9._-]*\/[A-Za-z0-9_][A-Za-z0-9._-]*$/.test(runId)) {
+      throw new RunFolderError(
+        'missing',
+        `Cannot find run '${runId}': a run is named <prefix>/<time>-<comment>`,
+      );
+    }
+    const folder = new RunFolder(runsFolder, runId);
+    await folder.readRecord();
+    return folder;
+  }
+
+  /** Ids of every run below `runsFolder`, newest name first. */
+  static async list(runsFolder: string): Promise<string[]> {
+    const runIds: string[] = [];
+    for (const prefix of await readFolders(runsFolder)) {
+      for (const name of await readFolders(join(runsFolder, prefix))) runIds.push(`${prefix}/${name}`);
+    }
+    const nameOf = (runId: string) => runId.slice(runId.indexOf('/') + 1);
+    return runIds.sort((a, b) => (nameOf(a) < nameOf(b) ? 1 : -1));
+  }
+
+  writeRecord(record: RunRecord): Promise<void> {
+    return this.#replace('run.json', `${JSON.stringify(record, null, 2)}\n`);
+  }
+
+  readRecord(): Promise<RunRecord> {
+    return this.#readJson<RunRecord>('run.json');
+  }
+
+  writeStatus(status: RunStatus): Promise<void> {
+    return this.#replace('status.json', `${JSON.stringify(status, null, 2)}\n`);
+  }
+
+  readStatus(): Promise<RunStatus> {
+    return this.#readJson<RunStatus>('status.json');
+  }
+
+  /** Adds the records of one epoch. */
+  async appendEpochs(records: readonly EpochRecord[]): Promise<void> {
+    await appendFile(
+      join(this.path, 'epochs.jsonl'),
+      records.map((record) => `${JSON.stringify(record)}\n`).join(''),
+    );
+  }
+
+  /** Drops records of epochs after `epoch`: they were written before a crash kept their checkpoint from being. */
+  async truncateEpochs(epoch: number): Promise<void> {
+    const kept = (await this.readEpochs()).filter((record) => record.epoch <= epoch);
+    await this.#replace('epochs.jsonl', kept.map((record) => `${JSON.stringify(record)}\n`).join(''));
+  }
+
+  /** Records so far; a last line that a crash cut short is left out. */
+  async readEpochs(): Promise<EpochRecord[]> {
+    const text = await readFile(join(this.path, 'epochs.jsonl'), 'utf8').catch(() => '');
+    const lines = text
+      .slice(0, text.lastIndexOf('\n') + 1)
+      .split('\n')
+      .slice(0, -1);
+    return lines.map((line) => JSON.parse(line) as EpochRecord);
+  }
+
+  async appendLog(line: string): Promise<void> {
+    await appendFile(join(this.path, 'log.txt'), `${line}\n`);
+  }
+
+  writeCheckpoint(name: CheckpointName, checkpoint: Checkpoint): Promise<void> {
+    return this.#replace(`checkpoints/${name}.safetensors`, encodeCheckpoint(checkpoint));
+  }
+
+  /** @throws RunFolderError when there is none or it is damaged. */
+  async readCheckpoint(name: CheckpointName): Promise<Checkpoint> {
+    const path = join(this.path, 'checkpoints', `${name}.safetensors`);
+    const bytes = await readFile(path).catch((cause: unknown) => {
+      throw new RunFolderError('missing', `Cannot resume run ${this.runId}: it has no checkpoint ${path}`, {
+        cause,
+      });
+    });
+    try {
+      return decodeCheckpoint(bytes);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new RunFolderError('damaged', `Cannot resume run ${this.runId}: ${path}: ${reason}`, { cause });
+    }
+  }
+
+  async #replace(name: string, contents: string | Uint8Array): Promise<void> {
+    const path = join(this.path, name);
+    await writeFile(`${path}.new`, contents);
+    await rename(`${path}.new`, path);
+  }
+
+  async #readJson<Value>(name: string): Promise<Value> {
+    const path = join(this.path, name);
+    const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+      throw new RunFolderError('missing', `Cannot find run '${this.runId}': there is no ${path}`, { cause });
+    });
+    try {
+      return JSON.parse(text) as Value;
+    } catch (cause) {
+      throw new RunFolderError('damaged', `Cannot read run '${this.runId}': ${path} is not JSON`, { cause });
+    }
+  }
+}
+
+async function readFolders(path: string): Promise<string[]> {
+  const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+}
+
+/** "2026-11-23_09.05.13", local time, as the chapter names its runs. */
+export function formatRunTime(date: Date): string {
+  const two = (value: number) => String(value).padStart(2, '0');
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day}_${two(date.getHours())}.${two(date.getMinutes())}.${two(date.getSeconds())}`;
+}

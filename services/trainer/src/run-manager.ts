@@ -1,0 +1,246 @@
+import { createRequire } from 'node:module';
+import type { DatasetServiceClient } from '@lunastream/contracts';
+import { errorText, type Logger } from '@lunastream/service-kit';
+import { readTrainingDataset } from './dataset-client.ts';
+import { formatDateTime } from './estimate-lines.ts';
+import { RunFolderError, RunStoppedError } from './errors.ts';
+import { RunFolder, type RunRecord } from './run-folder.ts';
+import { isFinal, RunJournal, type RunEvent, type RunState, type RunStatus } from './run-journal.ts';
+import { compileRunSettings, type RunSettings } from './run-settings.ts';
+import type { SampleSource } from './sample-source.ts';
+import { ThreadedEngine } from './threaded-engine.ts';
+import { splitDataset, TrainingRun, type Clock } from './training-run.ts';
+
+/** The run in work, and how to end it. */
+interface ActiveRun {
+  readonly folder: RunFolder;
+  readonly journal: RunJournal;
+  readonly stop: AbortController;
+  /** Resolves when the final state is written. */
+  readonly ended: Promise<void>;
+}
+
+/** What runs are made from. */
+export interface RunManagerParts {
+  readonly runsFolder: string;
+  readonly datasets: DatasetServiceClient;
+  readonly samples: SampleSource;
+  readonly workerCount: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Another run is active; a trainer works on one at a time. */
+export class TrainerBusyError extends Error {
+  readonly tag = 'TrainerBusyError';
+
+  constructor(runId: string) {
+    super(`Cannot start a run: this trainer is busy with ${runId}; stop it or wait for its end`);
+  }
+}
+
+/** A run as it stands. */
+export interface RunView {
+  readonly record: RunRecord;
+  readonly folderPath: string;
+  readonly status: RunStatus;
+  readonly epochs: Awaited<ReturnType<RunFolder['readEpochs']>>;
+}
+
+/** Starts, watches, stops and lists runs; one is active at a time. */
+export class RunManager {
+  readonly #parts: RunManagerParts;
+  #active: ActiveRun | undefined;
+  #starting = false;
+
+  constructor(parts: RunManagerParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Starts a run and returns once it trains.
+   * @throws RunSettingsError, TrainerBusyError, or what the data set, the split and the engine refuse.
+   */
+  async start(requested: RunSettings, resumeRunId: string): Promise<{ runId: string; path: string }> {
+    if (this.#starting || this.#active !== undefined) {
+      throw new TrainerBusyError(this.#active?.folder.runId ?? 'a run that is starting');
+    }
+    this.#starting = true;
+    try {
+      const { runId, path } = await this.#launch(requested, resumeRunId);
+      return { runId, path };
+    } finally {
+      this.#starting = false;
+    }
+  }
+
+  /** Everything that happens to the run `runId`, from its start to its end. */
+  async *watch(runId: string, signal: AbortSignal): AsyncGenerator<RunEvent, void, undefined> {
+    if (this.#active?.folder.runId === runId) {
+      yield* this.#active.journal.watch(signal);
+      return;
+    }
+    const { epochs, status } = await this.get(runId);
+    for (const record of epochs) yield { kind: 'scores', record };
+    yield { kind: 'status', status };
+  }
+
+  /** Stops the run `runId` and waits for its end; a run that has ended stays as it is. */
+  async stop(runId: string): Promise<RunState> {
+    const active = this.#active;
+    if (active?.folder.runId === runId) {
+      active.stop.abort(new RunStoppedError());
+      await active.ended;
+    }
+    return (await this.get(runId)).status.state;
+  }
+
+  /** Stops whatever runs. */
+  async stopActive(): Promise<void> {
+    if (this.#active !== undefined) await this.stop(this.#active.folder.runId);
+  }
+
+  /** @throws RunFolderError when there is no such run. */
+  async get(runId: string): Promise<RunView> {
+    const folder = await RunFolder.open(this.#parts.runsFolder, runId);
+    const record = await folder.readRecord();
+    const status = await folder.readStatus();
+    const interrupted = !isFinal(status.state) && this.#active?.folder.runId !== runId;
+    return {
+      record,
+      folderPath: folder.path,
+      status: interrupted
+        ? { ...status, state: 'failed', message: 'the trainer ended during the run' }
+        : status,
+      epochs: await folder.readEpochs(),
+    };
+  }
+
+  /** Runs below `tbPrefix` (all when empty), newest first. Folders that hold no run are passed over. */
+  async list(tbPrefix: string, limit: number): Promise<RunView[]> {
+    const views: RunView[] = [];
+    for (const runId of await RunFolder.list(this.#parts.runsFolder)) {
+      if (views.length === limit) break;
+      if (tbPrefix !== '' && !runId.startsWith(`${tbPrefix}/`)) continue;
+      try {
+        views.push(await this.get(runId));
+      } catch (error) {
+        if (!(error instanceof RunFolderError)) throw error;
+      }
+    }
+    return views;
+  }
+
+  /** Everything that can refuse a run comes before its folder is made: a refused run leaves nothing behind. */
+  async #launch(requested: RunSettings, resumeRunId: string): Promise<RunFolder> {
+    const { runsFolder, clock } = this.#parts;
+    const resumed = resumeRunId === '' ? undefined : await openResumed(runsFolder, resumeRunId);
+    const settings = compileRunSettings(
+      resumed === undefined ? requested : { ...resumed.record.settings, epochs: requested.epochs },
+    );
+    const stop = new AbortController();
+    const dataset = await readTrainingDataset(this.#parts.datasets, settings.dataset, stop.signal);
+    if (resumed !== undefined && resumed.record.datasetFingerprint !== dataset.fingerprint) {
+      throw new RunFolderError(
+        'damaged',
+        `Cannot resume run ${resumeRunId}: data set ${settings.dataset} must have fingerprint ` +
+          `${resumed.record.datasetFingerprint}, got ${dataset.fingerprint}`,
+      );
+    }
+    const split = splitDataset(dataset, settings);
+    const engine = await ThreadedEngine.start({
+      engine: settings.engine,
+      chunkShape: settings.chunkShape,
+      learningRate: settings.learningRate,
+      momentum: settings.momentum,
+      runSeed: settings.seed,
+    });
+    const startedAt = clock.now();
+    const folder = resumed?.folder ?? (await RunFolder.create(runsFolder, { ...settings, startedAt }));
+    await folder.writeRecord({
+      runId: folder.runId,
+      startedAt: resumed?.record.startedAt ?? startedAt.toISOString(),
+      settings,
+      datasetFingerprint: dataset.fingerprint,
+      engine: { name: engine.name, device: engine.device, reason: engine.reason },
+      versions: VERSIONS,
+    });
+    const journal = new RunJournal();
+    stop.signal.addEventListener('abort', () => engine.dispose(), { once: true });
+    const run = new TrainingRun({
+      ...this.#parts,
+      settings,
+      dataset,
+      split,
+      engine,
+      folder,
+      journal,
+      signal: stop.signal,
+      resumeFrom: resumed?.checkpoint,
+    });
+    const ended = this.#execute(run, { folder, journal, engine });
+    this.#active = { folder, journal, stop, ended };
+    return folder;
+  }
+
+  /** Runs to the end, whatever it is, and writes the final state. Never rejects. */
+  async #execute(
+    run: TrainingRun,
+    { folder, journal, engine }: { folder: RunFolder; journal: RunJournal; engine: ThreadedEngine },
+  ): Promise<void> {
+    const logged = writeLog(journal, folder, this.#parts.logger);
+    const enter = async (state: RunState, message: string) => {
+      const status = { state, message, bestEpoch: run.bestEpoch, stallFraction: run.stallFraction };
+      this.#parts.logger.info({ runId: folder.runId, ...status }, `run ${folder.runId} ${state}`);
+      try {
+        await folder.writeStatus(status);
+      } finally {
+        journal.add({ kind: 'status', status });
+      }
+    };
+    try {
+      await enter('running', '');
+      await run.run();
+      await enter('finished', '');
+    } catch (error) {
+      const stopped = run.signal.aborted;
+      if (!stopped) this.#parts.logger.error({ err: error, runId: folder.runId }, 'run failed');
+      await enter(stopped ? 'stopped' : 'failed', stopped ? '' : errorText(error)).catch((cause: unknown) =>
+        this.#parts.logger.error(
+          { err: cause, runId: folder.runId },
+          'cannot write the final state of the run',
+        ),
+      );
+    } finally {
+      engine.dispose();
+      await logged;
+      this.#active = undefined;
+    }
+  }
+}
+
+const require = createRequire(import.meta.url);
+
+/** What a run was made with; recorded in run.json. */
+const VERSIONS = {
+  lunastream: (require('@lunastream/service-trainer/package.json') as { version: string }).version,
+  node: process.versions.node,
+  v8: process.versions.v8,
+};
+
+async function openResumed(runsFolder: string, runId: string) {
+  const folder = await RunFolder.open(runsFolder, runId);
+  return { folder, record: await folder.readRecord(), checkpoint: await folder.readCheckpoint('last') };
+}
+
+/** Writes the journal's lines to log.txt until the run ends. A disk that is full must not end the run. */
+async function writeLog(journal: RunJournal, folder: RunFolder, logger: Logger): Promise<void> {
+  for await (const event of journal.watch(new AbortController().signal)) {
+    if (event.kind !== 'line') continue;
+    const milliseconds = String(event.time.getMilliseconds()).padStart(3, '0');
+    const line = `${formatDateTime(event.time)},${milliseconds} ${event.level.padEnd(8)} ${event.text}`;
+    await folder
+      .appendLog(line)
+      .catch((error: unknown) => logger.error({ err: error }, 'cannot write a line of the run log'));
+  }
+}

@@ -1,0 +1,109 @@
+import {
+  AugmentationSettingsError,
+  compileAugmentationSettings,
+  type AugmentationSettings,
+} from '@lunastream/augmentation';
+import type { BestScore } from '@lunastream/metrics';
+import { formatShape, type Shape } from '@lunastream/volume';
+
+/** Everything that decides the result of a run; recorded whole in run.json and in every checkpoint. */
+export interface RunSettings {
+  /** Name of the data set in the chunk cache's configuration. */
+  readonly dataset: string;
+  /** Samples a training step. */
+  readonly batchSize: number;
+  /** Epochs in all, resumed ones included. */
+  readonly epochs: number;
+  /** Negatives per positive in training; 0 keeps the natural order and length. */
+  readonly ratio: number;
+  /** Training samples an epoch when ratio >= 1. */
+  readonly epochLength: number;
+  /** Transforms of training samples. */
+  readonly augmentation: AugmentationSettings;
+  /** First folder level of the run. */
+  readonly tbPrefix: string;
+  /** Last part of the run's name. */
+  readonly comment: string;
+  readonly seed: number;
+  readonly chunkShape: Shape;
+  readonly learningRate: number;
+  readonly momentum: number;
+  readonly engine: string;
+  /** A sample is predicted positive when its probability is above this. */
+  readonly threshold: number;
+  readonly split: 'series' | 'candidate';
+  /** Validation score that decides the best checkpoint. */
+  readonly score: BestScore;
+}
+
+/** Settings that cannot be trained; `faults` has a line for each. */
+export class RunSettingsError extends Error {
+  readonly tag = 'RunSettingsError';
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(`Cannot start a run: ${faults.join('; ')}`);
+    this.faults = faults;
+  }
+}
+
+/** Letters that are safe in a folder's name on every system. */
+const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/;
+const SMALLEST_AXIS = 16;
+const LARGEST_AXIS = 128;
+
+function integerFault(name: string, value: number, low: number, high: number): string[] {
+  const good = Number.isInteger(value) && value >= low && value <= high;
+  return good ? [] : [`${name} must be a whole number in ${low}..${high}, got ${value}`];
+}
+
+function augmentationFaults(settings: AugmentationSettings): string[] {
+  try {
+    compileAugmentationSettings(settings);
+    return [];
+  } catch (error) {
+    if (error instanceof AugmentationSettingsError) return [error.message];
+    throw error;
+  }
+}
+
+/**
+ * Returns `settings` when a run can be made of them.
+ * @throws RunSettingsError with all faults at once. Engine names are left to the engine, which knows them.
+ */
+export function compileRunSettings(settings: RunSettings): RunSettings {
+  const { depth, height, width } = settings.chunkShape;
+  const badAxis = [depth, height, width].some(
+    (size) => !Number.isInteger(size) || size < SMALLEST_AXIS || size > LARGEST_AXIS,
+  );
+  const faults = [
+    ...integerFault('batch size', settings.batchSize, 1, 4096),
+    ...integerFault('epochs', settings.epochs, 1, 1_000_000),
+    ...integerFault('ratio', settings.ratio, 0, 1_000_000),
+    ...integerFault('epoch length', settings.epochLength, 1, 1_000_000_000),
+    ...integerFault('seed', settings.seed, 0, 0xffff_ffff),
+    ...(badAxis
+      ? [
+          `each axis of chunk must be ${SMALLEST_AXIS}..${LARGEST_AXIS} voxels, got ${formatShape(settings.chunkShape)}`,
+        ]
+      : []),
+    ...(settings.learningRate > 0 && settings.learningRate < Infinity
+      ? []
+      : [`learning rate must be above 0, got ${settings.learningRate}`]),
+    ...(settings.momentum >= 0 && settings.momentum < 1
+      ? []
+      : [`momentum must be at least 0 and below 1, got ${settings.momentum}`]),
+    ...(settings.threshold >= 0 && settings.threshold <= 1
+      ? []
+      : [`threshold must be in 0..1, got ${settings.threshold}`]),
+    ...(NAME.test(settings.tbPrefix) ? [] : [nameFault('tb prefix', settings.tbPrefix)]),
+    ...(NAME.test(settings.comment) ? [] : [nameFault('comment', settings.comment)]),
+    ...augmentationFaults(settings.augmentation),
+  ];
+  if (faults.length > 0) throw new RunSettingsError(faults);
+  return settings;
+}
+
+function nameFault(name: string, value: string): string {
+  return `${name} must be 1..100 letters, digits, '.', '_' or '-', starting with a letter, digit or '_', got '${value}'`;
+}

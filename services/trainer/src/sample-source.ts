@@ -1,0 +1,30 @@
+import type { AugmentationSettings } from '@lunastream/augmentation';
+import type { Shape, XyzMm } from '@lunastream/volume';
+
+/** A sample of a plan. */
+export interface PlannedSample {
+  readonly seriesUid: string;
+  readonly centerXyzMm: XyzMm;
+}
+
+/** The samples of one epoch and split; the position in `samples` is the ordinal that keys the random numbers. */
+export interface SamplePlan {
+  readonly dataset: string;
+  readonly datasetFingerprint: string;
+  readonly runSeed: number;
+  readonly epoch: number;
+  readonly chunkShape: Shape;
+  readonly augmentation: AugmentationSettings;
+  readonly samples: readonly PlannedSample[];
+}
+
+/** Where samples come from; training knows nothing of workers or the wire. */
+export interface SampleSource {
+  /**
+   * The voxels of every sample of `plan`, each exactly once, in ordinal order: [depth, height, width] in C order, HU.
+   * Rejects with SampleUnavailableError when a sample cannot be made, with the signal's reason when it aborts.
+   */
+  stream(plan: SamplePlan, signal: AbortSignal): AsyncIterable<Float32Array>;
+  /** What the source waits for, for people; undefined while samples flow. */
+  waitingFor(): string | undefined;
+}

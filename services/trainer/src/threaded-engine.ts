@@ -1,0 +1,93 @@
+import { Worker } from 'node:worker_threads';
+import type { Batch, BatchResult, Engine, EngineSettings, ModelState } from '@lunastream/engine';
+import type { EngineAnswer, EngineCall, EngineMethod, EngineStarted } from './engine-messages.ts';
+import { EngineStartError, EngineThreadError } from './errors.ts';
+
+interface PendingCall {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * An engine in a thread of its own, so that the thread of RPC, health checks and streams is never blocked. Batches
+ * over shared memory reach it without a copy. `dispose` ends the thread at once, whatever it is doing.
+ */
+export class ThreadedEngine implements Engine {
+  readonly name: string;
+  readonly device: string;
+  readonly parameterCount: number;
+  /** Why this engine was chosen, in one line. */
+  readonly reason: string;
+  readonly #thread: Worker;
+  readonly #pending = new Map<number, PendingCall>();
+  #nextId = 0;
+  #end: EngineThreadError | undefined;
+
+  private constructor(thread: Worker, started: Exclude<EngineStarted, { fault: unknown }>) {
+    this.#thread = thread;
+    this.name = started.name;
+    this.device = started.device;
+    this.parameterCount = started.parameterCount;
+    this.reason = started.reason;
+    thread.on('message', (reply: EngineAnswer) => this.#settle(reply));
+    thread.on('error', (cause) => this.#fail(new EngineThreadError('the engine thread crashed', { cause })));
+    thread.on('exit', () => this.#fail(new EngineThreadError('the engine thread ended')));
+  }
+
+  /** Starts the thread and waits for its engine. Rejects with an EngineStartError. */
+  static async start(settings: EngineSettings): Promise<ThreadedEngine> {
+    const thread = new Worker(new URL('./engine-thread.js', import.meta.url), { workerData: settings });
+    const started = await new Promise<EngineStarted>((resolve) => {
+      thread.once('message', resolve);
+      thread.once('error', ({ message }) => resolve({ fault: 'internal', message }));
+    });
+    if ('fault' in started) {
+      await thread.terminate();
+      throw new EngineStartError(started.fault, started.message);
+    }
+    thread.removeAllListeners();
+    return new ThreadedEngine(thread, started);
+  }
+
+  trainBatch(batch: Batch): Promise<BatchResult> {
+    return this.#call('trainBatch', batch) as Promise<BatchResult>;
+  }
+
+  evaluateBatch(batch: Batch): Promise<BatchResult> {
+    return this.#call('evaluateBatch', batch) as Promise<BatchResult>;
+  }
+
+  exportState(): Promise<ModelState> {
+    return this.#call('exportState', undefined) as Promise<ModelState>;
+  }
+
+  importState(state: ModelState): Promise<void> {
+    return this.#call('importState', state) as Promise<void>;
+  }
+
+  dispose(): void {
+    void this.#thread.terminate();
+  }
+
+  #call(method: EngineMethod, argument: unknown): Promise<unknown> {
+    if (this.#end !== undefined) return Promise.reject(this.#end);
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject });
+      this.#thread.postMessage({ id, method, argument } satisfies EngineCall);
+    });
+  }
+
+  #settle({ id, value, error }: EngineAnswer): void {
+    const call = this.#pending.get(id);
+    this.#pending.delete(id);
+    if (error === undefined) call?.resolve(value);
+    else call?.reject(error);
+  }
+
+  #fail(error: EngineThreadError): void {
+    this.#end ??= error;
+    for (const call of this.#pending.values()) call.reject(this.#end);
+    this.#pending.clear();
+  }
+}

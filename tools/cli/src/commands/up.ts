@@ -1,0 +1,80 @@
+import { resolve } from 'node:path';
+import { Option, type Command } from 'commander';
+import { assertDataFolder } from '../data-folder.ts';
+import { CommandError, ExitCode } from '../errors.ts';
+import { LocalStack } from '../local-stack.ts';
+import { formatTable } from '../closing-table.ts';
+import { wholeNumber } from '../train-options.ts';
+import { DEFAULT_STATE_FOLDER, DEFAULT_TRAINER_ADDRESS, type CommandContext } from './context.ts';
+
+interface Options {
+  readonly data: string;
+  readonly workers: number;
+  readonly out: string;
+  readonly state: string;
+  readonly port: number;
+  readonly json?: true;
+}
+
+export function registerUp(program: Command, context: CommandContext): void {
+  program
+    .command('up')
+    .description('start the three services for one data folder and keep them until Ctrl-C')
+    .requiredOption('--data <folder>', 'LUNA16 folder to serve')
+    .addOption(
+      new Option('--workers <count>', 'augmentation workers').default(2).argParser(wholeNumber(1, 256)),
+    )
+    .option('--out <folder>', 'folder below which every run gets its own', 'runs')
+    .option('--state <folder>', 'folder for cached chunks and service logs', DEFAULT_STATE_FOLDER)
+    .addOption(
+      new Option('--port <number>', 'port of the trainer; 0 takes any')
+        .default(Number(DEFAULT_TRAINER_ADDRESS.split(':')[1]))
+        .argParser(wholeNumber(0, 65_535)),
+    )
+    .option('--json', 'addresses as one line of JSON')
+    .action((options: Options) => up(options, context));
+}
+
+async function up(
+  options: Options,
+  { terminal, environment, interrupted, setExitCode }: CommandContext,
+): Promise<void> {
+  await assertDataFolder(options.data);
+  const stack = await LocalStack.start({
+    datasets: { default: options.data },
+    workerCount: options.workers,
+    runsFolder: resolve(options.out),
+    stateFolder: resolve(options.state),
+    trainerPort: options.port,
+    environment,
+  });
+  try {
+    const { chunkCache, workers, trainer } = stack.addresses;
+    if (options.json) terminal.out(`${JSON.stringify({ ...stack.addresses, processes: stack.processes })}\n`);
+    else {
+      const rows = [
+        ['chunk-cache', chunkCache],
+        ...workers.map((address, index) => [`augmentation-${index + 1}`, address]),
+        ['trainer', trainer],
+      ];
+      terminal.out(`${formatTable(['service', 'address'], rows, ['left', 'left'])}\n\n`);
+      terminal.out(
+        `train with   lunastream train --trainer ${trainer} --balanced --augmented\nCtrl-C stops all\n`,
+      );
+    }
+    const stopped = new Promise<'interrupted'>((resolve) => {
+      if (interrupted.aborted) resolve('interrupted');
+      interrupted.addEventListener('abort', () => resolve('interrupted'), { once: true });
+    });
+    const reason = await Promise.race([stopped, stack.firstEnd()]);
+    if (reason !== 'interrupted') {
+      throw new CommandError(
+        `Cannot go on: ${reason} ended unexpectedly, see its log below ${options.state}/logs`,
+        ExitCode.failed,
+      );
+    }
+    setExitCode(ExitCode.ok);
+  } finally {
+    await stack.stop();
+  }
+}

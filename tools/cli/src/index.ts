@@ -1,0 +1,2 @@
+export { createProgram } from './program.ts';
+export { LocalStack, type LocalStackOptions, type StackAddresses } from './local-stack.ts';

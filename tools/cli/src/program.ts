@@ -1,0 +1,29 @@
+import { Command } from 'commander';
+import { registerData } from './commands/data.ts';
+import { registerRuns } from './commands/runs.ts';
+import { registerTrain } from './commands/train.ts';
+import { registerUp } from './commands/up.ts';
+import type { CommandContext } from './commands/context.ts';
+import { ExitCode } from './errors.ts';
+
+/** The whole command line. Parsing errors end with exit code 2 and one sentence. */
+export function createProgram(context: CommandContext): Command {
+  const program = new Command('lunastream')
+    .description(
+      'Trains lung-nodule classifiers on CT scans, from cached chunks and augmented samples streamed over gRPC',
+    )
+    .configureOutput({
+      writeOut: (text) => context.terminal.out(text),
+      writeErr: (text) => context.terminal.err(text),
+    })
+    .exitOverride((error) => {
+      if (error.exitCode !== 0) context.setExitCode(ExitCode.badInput);
+      throw error;
+    })
+    .showSuggestionAfterError(true);
+  registerUp(program, context);
+  registerTrain(program, context);
+  registerRuns(program, context);
+  registerData(program, context);
+  return program;
+}

@@ -1,0 +1,32 @@
+import { Presets, SingleBar } from 'cli-progress';
+import type { Terminal } from './terminal.ts';
+
+/** A bar with an ETA for work of known size; silent where standard output is no terminal. */
+export interface TaskProgress {
+  update(done: number, total: number): void;
+  close(): void;
+}
+
+/** Makes a bar that counts `unit`. */
+export function createTaskProgress(unit: string, terminal: Terminal): TaskProgress {
+  if (!terminal.isInteractive) return { update: () => undefined, close: () => undefined };
+  const bar = new SingleBar(
+    {
+      format: `{bar} {value}/{total} ${unit}  {eta_formatted} left`,
+      hideCursor: true,
+      clearOnComplete: true,
+      gracefulExit: false,
+    },
+    Presets.shades_classic,
+  );
+  let isStarted = false;
+  return {
+    update: (done, total) => {
+      if (!isStarted) bar.start(total, done);
+      isStarted = true;
+      bar.setTotal(total);
+      bar.update(done);
+    },
+    close: () => bar.stop(),
+  };
+}

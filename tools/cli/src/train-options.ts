@@ -1,0 +1,185 @@
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { CHAPTER_AUGMENTATION, NO_AUGMENTATION, type AugmentationSettings } from '@lunastream/augmentation';
+import { BestScore, SplitRule, type RunSettings } from '@lunastream/contracts';
+import { parseShape, type Shape } from '@lunastream/volume';
+
+/** What commander makes of the flags that decide a run's result. */
+export interface TrainOptions {
+  readonly batchSize: number;
+  readonly epochs: number;
+  readonly balanced?: true;
+  readonly ratio?: number;
+  readonly epochLength?: number;
+  readonly augmented?: true;
+  readonly augmentFlip?: true;
+  readonly augmentOffset?: number | true;
+  readonly augmentScale?: number | true;
+  readonly augmentRotate?: true;
+  readonly augmentNoise?: number | true;
+  readonly tbPrefix: string;
+  readonly comment: string;
+  readonly seed: number;
+  readonly chunk: Shape;
+  readonly lr: number;
+  readonly momentum: number;
+  readonly engine: string;
+  readonly threshold: number;
+  readonly split: 'series' | 'candidate';
+  readonly score: 'f1' | 'f2' | 'recall' | 'auc';
+}
+
+const WIRE_SPLIT = { series: SplitRule.SERIES, candidate: SplitRule.CANDIDATE } as const;
+const WIRE_SCORE = {
+  f1: BestScore.F1,
+  f2: BestScore.F2,
+  recall: BestScore.RECALL,
+  auc: BestScore.AUC,
+} as const;
+
+/** Parses a whole number within bounds for commander. */
+export function wholeNumber(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < low || value > high) {
+      throw new InvalidArgumentError(`It must be a whole number in ${low}..${high}.`);
+    }
+    return value;
+  };
+}
+
+/** Parses a number that passes `accepts` for commander. */
+function decimal(accepts: (value: number) => boolean, rule: string): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !accepts(value)) throw new InvalidArgumentError(`It must be ${rule}.`);
+    return value;
+  };
+}
+
+function chunkShape(text: string): Shape {
+  try {
+    return parseShape(text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}
+
+/** Adds the flags that decide a run's result: the chapter's by name and default, then ours. */
+export function addTrainOptions(command: Command): Command {
+  return command
+    .optionsGroup('Training, as in the chapter:')
+    .addOption(
+      new Option('--batch-size <samples>', 'samples in a training step')
+        .default(32)
+        .argParser(wholeNumber(1, 4096)),
+    )
+    .addOption(
+      new Option('--epochs <count>', 'epochs to train').default(1).argParser(wholeNumber(1, 1_000_000)),
+    )
+    .option('--balanced', 'train on as many positives as negatives (--ratio 1)')
+    .option('--augmented', 'switch all five transforms on')
+    .option('--augment-flip', 'mirror each axis with probability 1/2')
+    .addOption(
+      new Option('--augment-offset [fraction]', 'shift by up to this fraction of half the chunk')
+        .preset(String(CHAPTER_AUGMENTATION.offset))
+        .argParser(decimal((value) => value >= 0 && value <= 1, 'in 0..1')),
+    )
+    .addOption(
+      new Option('--augment-scale [fraction]', 'change the size by up to this fraction')
+        .preset(String(CHAPTER_AUGMENTATION.scale))
+        .argParser(decimal((value) => value >= 0 && value < 1, 'at least 0 and below 1')),
+    )
+    .option('--augment-rotate', 'rotate about the head-foot axis')
+    .addOption(
+      new Option('--augment-noise [hu]', 'add Gaussian noise of this standard deviation')
+        .preset(String(CHAPTER_AUGMENTATION.noiseHu))
+        .argParser(decimal((value) => value >= 0 && value < Infinity, 'a number of HU, at least 0')),
+    )
+    .option('--tb-prefix <name>', 'first folder level of the run', 'p2ch12')
+    .option('--comment <name>', "last part of the run's name", 'dlwpt')
+    .optionsGroup('Training, beyond the chapter:')
+    .addOption(
+      new Option('--seed <number>', 'seed of everything random')
+        .default(1)
+        .argParser(wholeNumber(0, 0xffff_ffff)),
+    )
+    .addOption(
+      new Option('--ratio <count>', 'negatives per positive; 0 keeps the natural order').argParser(
+        wholeNumber(0, 1_000_000),
+      ),
+    )
+    .addOption(
+      new Option(
+        '--epoch-length <samples>',
+        'training samples an epoch when balanced (default: 200000)',
+      ).argParser(wholeNumber(1, 1_000_000_000)),
+    )
+    .addOption(
+      new Option('--chunk <shape>', 'depth x height x width of a sample in voxels, each at least 16')
+        .default({ depth: 32, height: 48, width: 48 }, '32x48x48')
+        .argParser(chunkShape),
+    )
+    .addOption(
+      new Option('--lr <rate>', 'learning rate')
+        .default(0.001)
+        .argParser(decimal((value) => value > 0 && value < Infinity, 'above 0')),
+    )
+    .addOption(
+      new Option('--momentum <share>', 'momentum')
+        .default(0.99)
+        .argParser(decimal((value) => value >= 0 && value < 1, 'at least 0 and below 1')),
+    )
+    .option('--engine <name>', 'what computes: auto or tfjs', 'auto')
+    .addOption(
+      new Option('--threshold <probability>', 'a probability above this is a positive')
+        .default(0.5)
+        .argParser(decimal((value) => value >= 0 && value <= 1, 'in 0..1')),
+    )
+    .addOption(
+      new Option('--split <rule>', 'validate on every tenth patient (series), or candidate as in the chapter')
+        .default('series')
+        .choices(['series', 'candidate']),
+    )
+    .addOption(
+      new Option('--score <name>', 'validation score that decides the best checkpoint')
+        .default('f1')
+        .choices(['f1', 'f2', 'recall', 'auc']),
+    );
+}
+
+/** The augmentation that the flags ask for: `--augmented` switches all on, single flags one each. */
+export function toAugmentation(options: TrainOptions): AugmentationSettings {
+  const base = options.augmented ? CHAPTER_AUGMENTATION : NO_AUGMENTATION;
+  const strength = (flag: number | true | undefined, fallback: number) =>
+    typeof flag === 'number' ? flag : fallback;
+  return {
+    flip: options.augmentFlip ?? base.flip,
+    offset: strength(options.augmentOffset, base.offset),
+    scale: strength(options.augmentScale, base.scale),
+    rotate: options.augmentRotate ?? base.rotate,
+    noiseHu: strength(options.augmentNoise, base.noiseHu),
+  };
+}
+
+/** The flags as settings of the training service. */
+export function toRunSettings(options: TrainOptions, dataset: string, resumeRunId: string): RunSettings {
+  return {
+    dataset,
+    batchSize: options.batchSize,
+    epochs: options.epochs,
+    ratio: options.ratio ?? (options.balanced ? 1 : 0),
+    epochLength: options.epochLength ?? 0,
+    augmentation: toAugmentation(options),
+    tbPrefix: options.tbPrefix,
+    comment: options.comment,
+    seed: options.seed,
+    chunkShape: options.chunk,
+    learningRate: options.lr,
+    momentum: options.momentum,
+    engine: options.engine,
+    threshold: options.threshold,
+    split: WIRE_SPLIT[options.split],
+    score: WIRE_SCORE[options.score],
+    resumeRunId,
+  };
+}

@@ -1,0 +1,33 @@
+// `npm run gen`: generates the wire types and the descriptor set from proto/. `--out FOLDER` writes elsewhere, for the
+// test that compares with what is committed.
+import { mkdirSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { installed, root, run } from './process.mjs';
+
+const outFlag = process.argv.indexOf('--out');
+const contracts = outFlag === -1 ? join(root, 'libs/contracts') : resolve(process.argv[outFlag + 1]);
+const buf = installed('.bin/buf');
+const env = { ...process.env, PATH: `${installed('.bin')}:${process.env.PATH}` };
+
+async function generate(args) {
+  const { code } = await run(buf, args, { env });
+  if (code !== 0) process.exit(code);
+}
+
+if (outFlag === -1) rmSync(join(contracts, 'src/generated'), { recursive: true, force: true });
+mkdirSync(join(contracts, 'src/generated'), { recursive: true });
+await generate([
+  'generate',
+  'proto',
+  '--template',
+  'proto/buf.gen.yaml',
+  '--output',
+  join(contracts, 'src/generated'),
+]);
+await generate([
+  'build',
+  'proto',
+  '--exclude-source-info',
+  '--output',
+  join(contracts, 'descriptor-set.binpb'),
+]);
