@@ -1,11 +1,6 @@
 import { TrainingServiceService, type TrainingServiceServer } from '@lunastream/contracts';
 import { DatasetError } from '@lunastream/dataset';
 import {
-  EngineUnavailableError,
-  InvalidEngineSettingsError,
-  ModelStateMismatchError,
-} from '@lunastream/engine';
-import {
   isServiceError,
   RequestError,
   streamHandler,

@@ -93,8 +93,7 @@ function standardLungDepthMm(x: number, y: number, z: number, phases: Vector): n
   depth = Math.min(depth, -ellipsoidDepthMm(x - 22, y + 32, z + 62, HEART_RADII) - 2);
   // Descending aorta.
   depth = Math.min(depth, Math.sqrt((x - 24) ** 2 + (y - 46) ** 2) - 14);
-  const ripple =
-    Math.sin(x / 11 + phases[0]) * Math.sin(y / 13 + phases[1]) * Math.sin(z / 17 + phases[2]);
+  const ripple = Math.sin(x / 11 + phases[0]) * Math.sin(y / 13 + phases[1]) * Math.sin(z / 17 + phases[2]);
   return depth + 1.5 * ripple;
 }
 

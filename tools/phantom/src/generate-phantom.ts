@@ -68,12 +68,7 @@ const NEGATIVE_JITTER_MM = 1;
 type Breathe = () => Promise<void>;
 
 /** `centre` moved by up to `reachMm` along each axis, unless that leaves the scan. */
-function jittered(
-  centre: Vector,
-  reachMm: number,
-  geometry: VolumeGeometry,
-  random: RandomStream,
-): Vector {
+function jittered(centre: Vector, reachMm: number, geometry: VolumeGeometry, random: RandomStream): Vector {
   const [x, y, z] = centre.map((value) => value + random.uniformBetween(-reachMm, reachMm)) as [
     number,
     number,

@@ -13,7 +13,12 @@ export {
   type PhantomReport,
 } from './generate-phantom.ts';
 export type { LookAlikeKind } from './look-alikes.ts';
-export { PHANTOM_VERSION, type NoduleRecord, type PhantomManifest, type SeriesRecord } from './phantom-manifest.ts';
+export {
+  PHANTOM_VERSION,
+  type NoduleRecord,
+  type PhantomManifest,
+  type SeriesRecord,
+} from './phantom-manifest.ts';
 export {
   DEFAULT_NEGATIVES_PER_NODULE,
   DEFAULT_SYNTHETIC_SHAPE,

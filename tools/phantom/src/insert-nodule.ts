@@ -45,9 +45,7 @@ const LOWEST_HU = -1024;
 function subSamples(geometry: VolumeGeometry, diameterMm: number): Vector[] {
   const pitch = Math.min(COARSEST_PITCH_MM, Math.max(FINEST_PITCH_MM, diameterMm / 12));
   const counts = spacingIrcMm(geometry).map((spacing) => Math.ceil(spacing / pitch));
-  const steps = counts.map((count) =>
-    Array.from({ length: count }, (_, step) => (step + 0.5) / count - 0.5),
-  );
+  const steps = counts.map((count) => Array.from({ length: count }, (_, step) => (step + 0.5) / count - 0.5));
   const middle = ircToXyz(geometry, continuousIrc(0, 0, 0));
   return steps[0]!.flatMap((index) =>
     steps[1]!.flatMap((row) =>
@@ -95,7 +93,9 @@ export function occupancyOf(
 ): Occupancy | undefined {
   const spacing = spacingIrcMm(geometry);
   const sigmaVoxels = spacing.map((step, axis) => options.blurMm[axis]! / step) as [number, number, number];
-  const blurReachMm = Math.max(...spacing.map((step, axis) => step * (1 + blurRadiusVoxels(sigmaVoxels[axis]!))));
+  const blurReachMm = Math.max(
+    ...spacing.map((step, axis) => step * (1 + blurRadiusVoxels(sigmaVoxels[axis]!))),
+  );
   const box = boxRound(geometry, centre, shape.maxRadiusMm + blurReachMm);
   if (box === undefined) return undefined;
   const lattice = {
@@ -121,7 +121,11 @@ export function occupancyOf(
 /** How much of the air of each voxel the nodule replaces. */
 function fillOf(geometry: VolumeGeometry, nodule: NoduleBody, scannerBlurMm: BlurMm): Occupancy | undefined {
   const { shape, tissue, centre } = nodule;
-  const blurMm = scannerBlurMm.map((sigma) => Math.hypot(sigma, tissue.edgeSigmaMm)) as [number, number, number];
+  const blurMm = scannerBlurMm.map((sigma) => Math.hypot(sigma, tissue.edgeSigmaMm)) as [
+    number,
+    number,
+    number,
+  ];
   const whole = occupancyOf(geometry, centre, shape, { blurMm });
   if (whole === undefined || tissue.coreRatio === 1) return whole;
   for (let offset = 0; offset < whole.fraction.length; offset++) whole.fraction[offset]! *= tissue.fill;
@@ -138,12 +142,7 @@ function fillOf(geometry: VolumeGeometry, nodule: NoduleBody, scannerBlurMm: Blu
  * Replaces air by tissue of `tissueHu` in the voxels of `volume`, in place, by the share that `fill` states. What is
  * denser than a nodule stays. `noise` gives the new tissue the grain of the scan; leave it out where noise comes later.
  */
-export function blendTissue(
-  volume: Volume,
-  fill: Occupancy,
-  tissueHu: number,
-  noise?: ScannerNoise,
-): void {
+export function blendTissue(volume: Volume, fill: Occupancy, tissueHu: number, noise?: ScannerNoise): void {
   const { voxelsHu, geometry } = volume;
   const { height, width } = geometry.shape;
   const { start, shape } = fill.box;

@@ -79,11 +79,7 @@ export interface LookAlikeSource {
 }
 
 /** A source that gives `points` once each, in random order. */
-export function pointSource(
-  kind: LookAlikeKind,
-  share: number,
-  points: readonly Vector[],
-): LookAlikeSource {
+export function pointSource(kind: LookAlikeKind, share: number, points: readonly Vector[]): LookAlikeSource {
   let order: Vector[] | undefined;
   return {
     kind,
@@ -104,7 +100,7 @@ function takeFrom(
   random: RandomStream,
 ): LookAlike[] {
   const found: LookAlike[] = [];
-  for (let misses = 0; found.length < count && misses < MISSES_BEFORE_GIVING_UP; ) {
+  for (let misses = 0; found.length < count && misses < MISSES_BEFORE_GIVING_UP;) {
     const centre = source.next(random);
     if (centre === undefined) break;
     if (taken.tryAdd(centre)) found.push({ kind: source.kind, centre });
@@ -117,10 +113,7 @@ function takeFrom(
  * Draws exactly `request.count` look-alikes from `sources` by their shares; what one source lacks the others
  * give, the first of the list first. Returns fewer only when all are empty.
  */
-export function drawLookAlikes(
-  sources: readonly LookAlikeSource[],
-  request: LookAlikeRequest,
-): LookAlike[] {
+export function drawLookAlikes(sources: readonly LookAlikeSource[], request: LookAlikeRequest): LookAlike[] {
   const taken = new SpacedPoints(request.keepOut, CANDIDATE_GAP_MM);
   const found = sources.flatMap((source) =>
     takeFrom(source, Math.floor(source.share * request.count), taken, request.random),

@@ -160,7 +160,12 @@ export class MaskLung implements Lung {
     const row = Math.round(position[1]) - start[1];
     const column = Math.round(position[2]) - start[2];
     const isInBox =
-      index >= 0 && index < shape.depth && row >= 0 && row < shape.height && column >= 0 && column < shape.width;
+      index >= 0 &&
+      index < shape.depth &&
+      row >= 0 &&
+      row < shape.height &&
+      column >= 0 &&
+      column < shape.width;
     return isInBox ? this.boxDepthsMm[(index * shape.height + row) * shape.width + column]! : 0;
   }
 
@@ -168,10 +173,7 @@ export class MaskLung implements Lung {
     const offset = this.#insideOffsets[random.integerBelow(this.#insideOffsets.length)]!;
     const jitter = () => random.uniformBetween(-0.5, 0.5);
     const [index, row, column] = this.voxelAt(offset);
-    return ircToXyz(
-      this.#geometry,
-      continuousIrc(index + jitter(), row + jitter(), column + jitter()),
-    );
+    return ircToXyz(this.#geometry, continuousIrc(index + jitter(), row + jitter(), column + jitter()));
   }
 
   /** Volume position [index, row, column] of a voxel of the box. */

@@ -75,7 +75,9 @@ function sampleAttachment(site: NoduleSite, random: RandomStream): Attachment {
  * centre lies in the lung, and every nodule wholly in the scan. Returns fewer when no room is found.
  */
 export function placeNodules(site: NoduleSite, count: number, random: RandomStream): PlacedNodule[] {
-  const diametersMm = Array.from({ length: count }, () => sampleNoduleDiameterMm(random)).sort((a, b) => b - a);
+  const diametersMm = Array.from({ length: count }, () => sampleNoduleDiameterMm(random)).sort(
+    (a, b) => b - a,
+  );
   const placed: PlacedNodule[] = [];
   for (const diameterMm of diametersMm) {
     const shape = sampleNoduleShape(diameterMm, random);
@@ -86,8 +88,7 @@ export function placeNodules(site: NoduleSite, count: number, random: RandomStre
       if (attempt === ATTEMPTS_PER_NODULE / 2) attachment = attachment === 'isolated' ? 'pleura' : 'isolated';
       const centre = proposeCentre(site, attachment, diameterMm / 2, random);
       const isFree = placed.every(
-        (other) =>
-          distance(other.centre, centre) > other.shape.maxRadiusMm + shape.maxRadiusMm + GAP_MM,
+        (other) => distance(other.centre, centre) > other.shape.maxRadiusMm + shape.maxRadiusMm + GAP_MM,
       );
       if (!isFree || !fitsScan(site.geometry, centre, shape.maxRadiusMm)) continue;
       if (!suits(site, attachment, centre, diameterMm / 2)) continue;

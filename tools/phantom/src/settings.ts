@@ -35,11 +35,7 @@ const BACKGROUNDS: readonly string[] = ['synthetic', 'real'];
 const MIN_SHAPE: Shape = { depth: 32, height: 96, width: 96 };
 const MAX_EXTENT = 1024;
 
-function rangeFault(
-  name: string,
-  value: number,
-  [low, high]: readonly [number, number],
-): string | undefined {
+function rangeFault(name: string, value: number, [low, high]: readonly [number, number]): string | undefined {
   const isGood = Number.isInteger(value) && value >= low && value <= high;
   return isGood ? undefined : `${name} must be an integer in ${low}..${high}, got ${value}`;
 }

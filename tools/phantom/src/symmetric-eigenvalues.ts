@@ -7,7 +7,9 @@ type Row = readonly [number, number, number];
 export function symmetricEigenvalues(matrix: readonly [Row, Row, Row]): [number, number, number] {
   const [[a, d, e], [, b, f], [, , c]] = matrix;
   const mean = (a + b + c) / 3;
-  const spread = Math.sqrt(((a - mean) ** 2 + (b - mean) ** 2 + (c - mean) ** 2 + 2 * (d * d + e * e + f * f)) / 6);
+  const spread = Math.sqrt(
+    ((a - mean) ** 2 + (b - mean) ** 2 + (c - mean) ** 2 + 2 * (d * d + e * e + f * f)) / 6,
+  );
   if (spread === 0) return [mean, mean, mean];
   const [p, q, r] = [(a - mean) / spread, (b - mean) / spread, (c - mean) / spread];
   const [u, v, w] = [d / spread, e / spread, f / spread];

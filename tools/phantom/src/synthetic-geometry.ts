@@ -61,7 +61,10 @@ function directionOf(scanIndex: number, random: RandomStream): Matrix3 {
 /** Draws how scan `scanIndex`, of `shape`, lies. */
 export function sampleSyntheticView(shape: Shape, scanIndex: number, random: RandomStream): SyntheticView {
   const inPlaneMm = random.uniformBetween(...IN_PLANE_SPACING_MM);
-  const thickestMm = Math.max(SLICE_SPACING_MM[0], Math.min(SLICE_SPACING_MM[1], CHEST_HEIGHT_MM / shape.depth));
+  const thickestMm = Math.max(
+    SLICE_SPACING_MM[0],
+    Math.min(SLICE_SPACING_MM[1], CHEST_HEIGHT_MM / shape.depth),
+  );
   const sliceMm = random.uniformBetween(SLICE_SPACING_MM[0], thickestMm);
   const direction = directionOf(scanIndex, random);
   const shift = () => random.uniformBetween(-VIEW_SHIFT_MM, VIEW_SHIFT_MM);

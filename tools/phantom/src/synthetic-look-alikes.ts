@@ -11,7 +11,15 @@ import {
   type LookAlikeSource,
 } from './look-alikes.ts';
 import type { SyntheticLung } from './synthetic-lung.ts';
-import { add, cross, normalised, randomDirection, randomPerpendicular, scaled, type Vector } from './vector.ts';
+import {
+  add,
+  cross,
+  normalised,
+  randomDirection,
+  randomPerpendicular,
+  scaled,
+  type Vector,
+} from './vector.ts';
 import type { VesselPiece } from './vessel-tree.ts';
 
 /** Places of the vessel tree that lie in the scan's lung, in patient coordinates. */
@@ -126,11 +134,11 @@ function tubesOf({ kind, centre }: LookAlike, lung: SyntheticLung, random: Rando
 }
 
 function sourcesOf(lung: SyntheticLung, places: TreePlaces): LookAlikeSource[] {
-  const at = (
-    kind: LookAlikeKind,
-    share: number,
-    depthMm: readonly [number, number],
-  ): LookAlikeSource => ({ kind, share, next: (random) => sampleAtDepth(lung, depthMm, random) });
+  const at = (kind: LookAlikeKind, share: number, depthMm: readonly [number, number]): LookAlikeSource => ({
+    kind,
+    share,
+    next: (random) => sampleAtDepth(lung, depthMm, random),
+  });
   const deep = [DEEP_MM, Infinity] as const;
   return [
     pointSource('vessel', 0.2, places.vessels),

@@ -75,11 +75,17 @@ export async function findExisting(
   const manifest = await readManifest(outDir);
   if (manifest.version !== PHANTOM_VERSION || !isDeepStrictEqual(manifest.settings, settings)) {
     const found = JSON.stringify({ version: manifest.version, ...manifest.settings });
-    throw new PhantomTargetError(outDir, `it must be absent, empty or made from the same settings, got ${found}`);
+    throw new PhantomTargetError(
+      outDir,
+      `it must be absent, empty or made from the same settings, got ${found}`,
+    );
   }
   const damaged = await findDamage(outDir, manifest);
   if (damaged !== undefined) {
-    throw new PhantomTargetError(outDir, `the data set in it must be complete, but ${damaged} is damaged or gone`);
+    throw new PhantomTargetError(
+      outDir,
+      `the data set in it must be complete, but ${damaged} is damaged or gone`,
+    );
   }
   return manifest;
 }

@@ -5,7 +5,16 @@
  */
 import type { RandomStream } from '@lunastream/random';
 import type { ChestAnatomy } from './chest-anatomy.ts';
-import { add, cross, normalised, randomDirection, randomPerpendicular, scaled, subtract, type Vector } from './vector.ts';
+import {
+  add,
+  cross,
+  normalised,
+  randomDirection,
+  randomPerpendicular,
+  scaled,
+  subtract,
+  type Vector,
+} from './vector.ts';
 
 export interface VesselPiece {
   readonly from: Vector;

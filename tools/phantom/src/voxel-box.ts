@@ -77,8 +77,7 @@ export function copyBox<Voxels extends Uint8Array | Int16Array>(
   const copy = new (voxels.constructor as new (length: number) => Voxels)(depth * height * width);
   for (let index = 0; index < depth; index++) {
     for (let row = 0; row < height; row++) {
-      const from =
-        ((box.start[0] + index) * shape.height + box.start[1] + row) * shape.width + box.start[2];
+      const from = ((box.start[0] + index) * shape.height + box.start[1] + row) * shape.width + box.start[2];
       copy.set(voxels.subarray(from, from + width), (index * height + row) * width);
     }
   }
