@@ -37,15 +37,11 @@ export class ThreadedEngine implements Engine {
   /** Starts the thread and waits for its engine. Rejects with an EngineStartError. */
   static async start(settings: EngineSettings): Promise<ThreadedEngine> {
     const thread = new Worker(new URL('./engine-thread.js', import.meta.url), { workerData: settings });
-    const started = await new Promise<EngineStarted>((resolve) => {
-      thread.once('message', resolve);
-      thread.once('error', ({ message }) => resolve({ fault: 'internal', message }));
-    });
+    const started = await firstMessage(thread);
     if ('fault' in started) {
       await thread.terminate();
       throw new EngineStartError(started.fault, started.message);
     }
-    thread.removeAllListeners();
     return new ThreadedEngine(thread, started);
   }
 
@@ -90,4 +86,20 @@ export class ThreadedEngine implements Engine {
     for (const call of this.#pending.values()) call.reject(this.#end);
     this.#pending.clear();
   }
+}
+
+/** What the thread says of its start, or how it crashed before it could. Leaves no listener behind. */
+function firstMessage(thread: Worker): Promise<EngineStarted> {
+  return new Promise((resolve) => {
+    const onMessage = (message: EngineStarted) => {
+      thread.off('error', onError);
+      resolve(message);
+    };
+    const onError = ({ message }: Error) => {
+      thread.off('message', onMessage);
+      resolve({ fault: 'internal', message });
+    };
+    thread.once('message', onMessage);
+    thread.once('error', onError);
+  });
 }
