@@ -98,7 +98,6 @@ function enterState(logger: Logger, state: ServiceState): void {
   logger.info({ state }, `state ${state}`);
 }
 
-// eslint-disable-next-line max-params -- the four things a life is made of
 async function serve<S extends Settings>(
   definition: ServiceDefinition<S>,
   config: ConfigOf<S>,

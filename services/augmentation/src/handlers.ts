@@ -23,6 +23,7 @@ import {
   RequestError,
   streamHandler,
   type HandlerContext,
+  type RequestErrorKind,
   type ServedService,
 } from '@lunastream/service-kit';
 import { voxelCount, type Shape } from '@lunastream/volume';
@@ -122,16 +123,15 @@ function toInt16(bytes: Uint8Array, shape: Shape): Int16Array {
 /** The cache's answer to a bad request is passed on; a cache that cannot be reached makes this worker unavailable. */
 function toRequestError(error: unknown): unknown {
   if (!isServiceError(error)) return error;
-  switch (error.code) {
-    case status.FAILED_PRECONDITION:
-      return new RequestError('failed-precondition', error.details, { cause: error });
-    case status.NOT_FOUND:
-      return new RequestError('not-found', error.details, { cause: error });
-    case status.INVALID_ARGUMENT:
-      return new RequestError('invalid-argument', error.details, { cause: error });
-    default:
-      return new RequestError('unavailable', `the chunk cache does not answer: ${error.details}`, {
-        cause: error,
-      });
-  }
+  const kind = REFUSALS.get(error.code);
+  return kind === undefined
+    ? new RequestError('unavailable', `the chunk cache does not answer: ${error.details}`, { cause: error })
+    : new RequestError(kind, error.details, { cause: error });
 }
+
+/** Answers of the chunk cache to a request that would be refused again. */
+const REFUSALS: ReadonlyMap<status, RequestErrorKind> = new Map([
+  [status.FAILED_PRECONDITION, 'failed-precondition'],
+  [status.NOT_FOUND, 'not-found'],
+  [status.INVALID_ARGUMENT, 'invalid-argument'],
+]);

@@ -38,16 +38,17 @@ export async function* loadBatches(
     { length: BUFFER_COUNT },
     () => new Float32Array(new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT)),
   );
-  const samples = options.samples[Symbol.asyncIterator]();
+  const samples: AsyncIterator<Float32Array, unknown> = options.samples[Symbol.asyncIterator]();
 
   const fill = async (batchIndex: number): Promise<Batch> => {
     const firstOrdinal = batchIndex * batchSize;
     const count = Math.min(batchSize, labels.length - firstOrdinal);
     const voxelsHu = buffers[batchIndex % BUFFER_COUNT]!.subarray(0, count * sampleLength);
     for (let position = 0; position < count; position++) {
-      const { value, done } = await samples.next();
-      if (done === true) throw new Error(`internal: the samples ended at ordinal ${firstOrdinal + position}`);
-      voxelsHu.set(value, position * sampleLength);
+      const next = await samples.next();
+      if (next.done === true)
+        throw new Error(`internal: the samples ended at ordinal ${firstOrdinal + position}`);
+      voxelsHu.set(next.value, position * sampleLength);
     }
     return { voxelsHu, labels: labels.slice(firstOrdinal, firstOrdinal + count), count };
   };

@@ -136,7 +136,7 @@ async function launchService(
   { logPath, environment }: { readonly logPath: string; readonly environment: Environment },
 ): Promise<RunningService> {
   const child = fork(fileURLToPath(import.meta.resolve(`@lunastream/service-${service}/main`)), {
-    env: environment as NodeJS.ProcessEnv,
+    env: environment,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     // A process group of its own: Ctrl-C reaches only this process, which ends the services in order.
     detached: true,
@@ -180,7 +180,7 @@ async function lastLines(logPath: string): Promise<string> {
 
 function messageOf(line: string): string {
   try {
-    return String((JSON.parse(line) as { msg?: unknown }).msg ?? line);
+    return (JSON.parse(line) as { msg?: string }).msg ?? line;
   } catch {
     return line;
   }

@@ -66,6 +66,10 @@ function chunkShape(text: string): Shape {
 
 /** Adds the flags that decide a run's result: the chapter's by name and default, then ours. */
 export function addTrainOptions(command: Command): Command {
+  return addOurOptions(addChapterOptions(command));
+}
+
+function addChapterOptions(command: Command): Command {
   return command
     .optionsGroup('Training, as in the chapter:')
     .addOption(
@@ -96,7 +100,11 @@ export function addTrainOptions(command: Command): Command {
         .argParser(decimal((value) => value >= 0 && value < Infinity, 'a number of HU, at least 0')),
     )
     .option('--tb-prefix <name>', 'first folder level of the run', 'p2ch12')
-    .option('--comment <name>', "last part of the run's name", 'dlwpt')
+    .option('--comment <name>', "last part of the run's name", 'dlwpt');
+}
+
+function addOurOptions(command: Command): Command {
+  return command
     .optionsGroup('Training, beyond the chapter:')
     .addOption(
       new Option('--seed <number>', 'seed of everything random')

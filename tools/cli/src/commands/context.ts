@@ -9,7 +9,7 @@ export interface CommandContext {
   /** Aborts on the first Ctrl-C or SIGTERM. */
   readonly interrupted: AbortSignal;
   /** Sets the code with which the process will end. */
-  setExitCode(code: ExitCode): void;
+  readonly setExitCode: (code: ExitCode) => void;
 }
 
 /** Where a trainer that was started by `lunastream up` answers, unless told otherwise. */
