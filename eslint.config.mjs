@@ -111,6 +111,7 @@ export default tseslint.config(
     rules: {
       '@typescript-eslint/no-non-null-assertion': 'off',
       'max-lines-per-function': 'off',
+      'max-params': 'off',
       'no-restricted-imports': ['error', restrictedImports],
     },
   },

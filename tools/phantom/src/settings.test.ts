@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PhantomSettingsError } from './errors.ts';
+import type { PhantomSettingsError } from './errors.ts';
 import { compilePhantomSettings, type RawPhantomSettings } from './settings.ts';
 
 const GOOD: RawPhantomSettings = { background: 'synthetic', seed: 7, scanCount: 2, nodulesPerScan: 3 };
