@@ -49,7 +49,9 @@ describe('generatePhantom()', () => {
       // Every candidate lies inside its scan, by header and direction, or the loader would have left it out.
       const { counts } = await loadDataset(report.outDir);
       expect(counts).toMatchObject({ candidates: 66, positives: 6, negatives: 60, outsideScan: 0 });
-      expect((await checkDataset(report.outDir)).problems).toEqual([]);
+      // Every data set of several candidates a scan leaks when it is split by candidate; nothing else is wrong.
+      const { problems } = await checkDataset(report.outDir);
+      expect(problems.map(({ kind }) => kind)).toEqual(['shared-series']);
     }));
 
   it('gives every positive candidate the diameter of its nodule by the quarter-diameter rule', () =>

@@ -111,6 +111,11 @@ export function findLookAlikes(volume: Volume, lung: MaskLung): LungFindings {
     pleura: [] as Vector[],
   };
   const pointAt = (offset: number) => ircToXyz(volume.geometry, continuousIrc(...lung.voxelAt(offset)));
+  const huAt = (offset: number) => {
+    const [index, row, column] = lung.voxelAt(offset);
+    const { shape } = volume.geometry;
+    return volume.voxelsHu[(index * shape.height + row) * shape.width + column]!;
+  };
   let offset = 0;
   for (let index = 0; index < depth; index++) {
     for (let row = 0; row < height; row++) {
@@ -130,6 +135,8 @@ export function findLookAlikes(volume: Volume, lung: MaskLung): LungFindings {
         const value = response[offset]!;
         if (value < BRIGHT_SPOT_HU && value > DARK_SPOT_HU) continue;
         if (!isExtremum(response, offset, field.strides)) continue;
+        // A hole in something bright is the end of a bronchus, whose wall outshines its lumen.
+        if (value > 0 && huAt(offset) < fine[offset]!) continue;
         if (value < 0) found.airways.push(pointAt(offset));
         else if (roundness(field, offset) < TUBE_ROUNDNESS) found.vessels.push(pointAt(offset));
         else found.bifurcations.push(pointAt(offset));
