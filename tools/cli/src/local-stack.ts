@@ -1,17 +1,13 @@
-import { fork, type ChildProcess } from 'node:child_process';
-import { createWriteStream } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { Environment, ServingMessage } from '@lunastream/service-kit';
-import { CommandError, ExitCode } from './errors.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Environment } from '@lunastream/service-kit';
+import { launchService, type ServiceProcess, type ServiceSpec } from './service-process.ts';
 
-/** A service must answer within this time; reading the headers of a full data set comes later. */
-const START_TIMEOUT_MS = 30_000;
 /** Ctrl-C ends everything within 5 s: a process that has not ended by now is killed. */
 const STOP_TIMEOUT_MS = 3_500;
-/** Lines of a service's log that are shown when it fails to start. */
-const SHOWN_LOG_LINES = 5;
+/** Between the end of a service and its new start: one that fails at once must not keep the machine busy. */
+const RESTART_DELAY_MS = 500;
 
 /** What a stack is made of. */
 export interface LocalStackOptions {
@@ -24,6 +20,8 @@ export interface LocalStackOptions {
   /** Port of the trainer; 0 takes any. The other services always take any. */
   readonly trainerPort: number;
   readonly environment: Environment;
+  /** Told in one sentence when a service ended and is started again. */
+  readonly onRestart: (sentence: string) => void;
 }
 
 /** Where the services of a running stack answer. */
@@ -33,25 +31,34 @@ export interface StackAddresses {
   readonly trainer: string;
 }
 
+/** A service of the stack and the process that runs it now. */
 interface RunningService {
-  readonly name: string;
-  readonly process: ChildProcess;
+  readonly spec: ServiceSpec;
   readonly address: string;
-  readonly ended: Promise<void>;
+  current: ServiceProcess;
 }
 
 /**
- * The three services as processes on loopback ports: a chunk cache, augmentation workers, a trainer. Each is a child
- * that ends by itself when this process goes away, however that happens.
+ * The three services as processes on loopback ports: a chunk cache, augmentation workers, a trainer. Cache and workers
+ * hold nothing that a run needs, so one that ends is started again at its address and runs go on. The trainer is not:
+ * its end is the end of its run.
  */
 export class LocalStack {
   readonly addresses: StackAddresses;
   readonly #services: readonly RunningService[];
-  #stopping: Promise<void> | undefined;
+  readonly #onRestart: LocalStackOptions['onRestart'];
+  readonly #stopRequest = new AbortController();
+  readonly #supervisions: Promise<void>[] = [];
+  #stopped: Promise<void> | undefined;
 
-  private constructor(services: readonly RunningService[], addresses: StackAddresses) {
+  private constructor(
+    services: readonly RunningService[],
+    addresses: StackAddresses,
+    onRestart: LocalStackOptions['onRestart'],
+  ) {
     this.#services = services;
     this.addresses = addresses;
+    this.#onRestart = onRestart;
   }
 
   /** Starts every service and waits until all answer. When one does not, ends the others and throws. */
@@ -59,129 +66,130 @@ export class LocalStack {
     const logFolder = join(options.stateFolder, 'logs');
     await mkdir(logFolder, { recursive: true });
     const started: RunningService[] = [];
-    const launch = async (name: string, service: string, variables: Record<string, string>) => {
-      const running = await launchService(name, service, {
-        logPath: join(logFolder, `${name}.log`),
+    const launch = async (
+      name: string,
+      service: ServiceSpec['service'],
+      variables: Record<string, string>,
+    ): Promise<string> => {
+      const spec = {
+        name,
+        service,
         environment: { ...options.environment, ...variables },
-      });
-      started.push(running);
-      return running.address;
+        logPath: join(logFolder, `${name}.log`),
+      };
+      const current = await launchService(spec);
+      started.push({ spec, address: current.address, current });
+      return current.address;
     };
     try {
-      const chunkCache = await launch('chunk-cache', 'chunk-cache', {
-        CHUNK_CACHE_LISTEN: '127.0.0.1:0',
-        CHUNK_CACHE_DATASETS: Object.entries(options.datasets)
-          .map(([name, folder]) => `${name}=${resolve(folder)}`)
-          .join(','),
-        CHUNK_CACHE_STORE_FOLDER: join(options.stateFolder, 'chunks'),
-      });
-      const workers = await Promise.all(
-        Array.from({ length: options.workerCount }, (_, index) =>
-          launch(`augmentation-${index + 1}`, 'augmentation', {
-            AUGMENTATION_LISTEN: '127.0.0.1:0',
-            AUGMENTATION_CHUNK_CACHE_ADDRESS: chunkCache,
-          }),
-        ),
-      );
-      const trainer = await launch('trainer', 'trainer', {
-        TRAINER_LISTEN: `127.0.0.1:${options.trainerPort}`,
-        TRAINER_CHUNK_CACHE_ADDRESS: chunkCache,
-        TRAINER_WORKER_ADDRESSES: workers.join(','),
-        TRAINER_RUNS_FOLDER: options.runsFolder,
-      });
-      return new LocalStack(started, { chunkCache, workers, trainer });
+      const addresses = await launchAll(options, launch);
+      const stack = new LocalStack(started, addresses, options.onRestart);
+      stack.#supervise();
+      return stack;
     } catch (error) {
-      await new LocalStack(started, { chunkCache: '', workers: [], trainer: '' }).stop();
+      await stopInOrder(started);
       throw error;
     }
   }
 
   /** Names and process ids, for those who watch or disturb them. */
   get processes(): { readonly name: string; readonly pid: number }[] {
-    return this.#services.map(({ name, process }) => ({ name, pid: process.pid! }));
-  }
-
-  /** Resolves with the name of the first service that ends. */
-  firstEnd(): Promise<string> {
-    return Promise.race(this.#services.map(({ name, ended }) => ended.then(() => name)));
+    return this.#services.map(({ spec, current }) => ({ name: spec.name, pid: current.process.pid! }));
   }
 
   /** Resolves when the trainer ends. */
   async trainerEnd(): Promise<'trainer ended'> {
-    await this.#services.at(-1)!.ended;
+    await this.#services.at(-1)!.current.ended;
     return 'trainer ended';
   }
 
   /** Ends every service: trainer first, then workers, then the cache that they use; kills what hangs. */
   stop(): Promise<void> {
-    this.#stopping ??= stopInOrder(this.#services);
-    return this.#stopping;
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
   }
+
+  async #stop(): Promise<void> {
+    this.#stopRequest.abort();
+    // A service that is being started again is there when this is over.
+    await Promise.all(this.#supervisions);
+    await stopInOrder(this.#services);
+  }
+
+  #supervise(): void {
+    for (const service of this.#services) {
+      if (service.spec.service !== 'trainer') this.#supervisions.push(this.#keepAlive(service));
+    }
+  }
+
+  /** Starts `service` again whenever it ends, until the stack stops. Never rejects. */
+  async #keepAlive(service: RunningService): Promise<void> {
+    const { signal } = this.#stopRequest;
+    const stopped = new Promise<void>((resolve) =>
+      signal.addEventListener('abort', () => resolve(), { once: true }),
+    );
+    for (;;) {
+      await Promise.race([service.current.ended, stopped]);
+      if (signal.aborted) return;
+      this.#onRestart(`${service.spec.name} ended unexpectedly and is started again`);
+      await delay(RESTART_DELAY_MS, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      // One that cannot be started is tried again: its `current` has ended still.
+      service.current = await launchService(atAddress(service)).catch(() => service.current);
+    }
+  }
+}
+
+const LISTEN_VARIABLE = {
+  'chunk-cache': 'CHUNK_CACHE_LISTEN',
+  augmentation: 'AUGMENTATION_LISTEN',
+  trainer: 'TRAINER_LISTEN',
+} as const;
+
+function atAddress({ spec, address }: RunningService): ServiceSpec {
+  return { ...spec, environment: { ...spec.environment, [LISTEN_VARIABLE[spec.service]]: address } };
+}
+
+/** The cache first, then the workers that ask it, then the trainer that leases from them. */
+async function launchAll(
+  options: LocalStackOptions,
+  launch: (
+    name: string,
+    service: ServiceSpec['service'],
+    variables: Record<string, string>,
+  ) => Promise<string>,
+): Promise<StackAddresses> {
+  const chunkCache = await launch('chunk-cache', 'chunk-cache', {
+    CHUNK_CACHE_LISTEN: '127.0.0.1:0',
+    CHUNK_CACHE_DATASETS: Object.entries(options.datasets)
+      .map(([name, folder]) => `${name}=${resolve(folder)}`)
+      .join(','),
+    CHUNK_CACHE_STORE_FOLDER: join(options.stateFolder, 'chunks'),
+  });
+  const workers = await Promise.all(
+    Array.from({ length: options.workerCount }, (_, index) =>
+      launch(`augmentation-${index + 1}`, 'augmentation', {
+        AUGMENTATION_LISTEN: '127.0.0.1:0',
+        AUGMENTATION_CHUNK_CACHE_ADDRESS: chunkCache,
+      }),
+    ),
+  );
+  const trainer = await launch('trainer', 'trainer', {
+    TRAINER_LISTEN: `127.0.0.1:${options.trainerPort}`,
+    TRAINER_CHUNK_CACHE_ADDRESS: chunkCache,
+    TRAINER_WORKER_ADDRESSES: workers.join(','),
+    TRAINER_RUNS_FOLDER: options.runsFolder,
+  });
+  return { chunkCache, workers, trainer };
 }
 
 async function stopInOrder(services: readonly RunningService[]): Promise<void> {
   const kill = setTimeout(() => {
-    for (const { process } of services) process.kill('SIGKILL');
+    for (const { current } of services) current.process.kill('SIGKILL');
   }, STOP_TIMEOUT_MS);
-  for (const { process, ended } of [...services].reverse()) {
-    process.kill('SIGTERM');
-    await ended;
+  for (const { current } of [...services].reverse()) {
+    current.process.kill('SIGTERM');
+    await current.ended;
   }
   clearTimeout(kill);
-}
-
-async function launchService(
-  name: string,
-  service: string,
-  { logPath, environment }: { readonly logPath: string; readonly environment: Environment },
-): Promise<RunningService> {
-  const child = fork(fileURLToPath(import.meta.resolve(`@lunastream/service-${service}/main`)), {
-    env: environment,
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    // A process group of its own: Ctrl-C reaches only this process, which ends the services in order.
-    detached: true,
-  });
-  const log = createWriteStream(logPath);
-  child.stdout!.pipe(log, { end: false });
-  child.stderr!.pipe(log, { end: false });
-  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  void ended.then(() => log.end());
-  let timer: NodeJS.Timeout | undefined;
-  try {
-    const address = await new Promise<string>((resolve, reject) => {
-      child.once('message', (message) => resolve((message as ServingMessage).address));
-      child.once('exit', () => reject(new Error('it ended')));
-      child.once('error', reject);
-      timer = setTimeout(
-        () => reject(new Error(`it did not answer within ${START_TIMEOUT_MS / 1000} s`)),
-        START_TIMEOUT_MS,
-      );
-    });
-    return { name, process: child, address, ended };
-  } catch (cause) {
-    child.kill('SIGKILL');
-    await ended;
-    throw new CommandError(
-      `Cannot start ${name}: ${(cause as Error).message}; ${await lastLines(logPath)} (whole log: ${logPath})`,
-      ExitCode.failed,
-      { cause },
-    );
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** The last log lines of a service, messages only where they are JSON. */
-async function lastLines(logPath: string): Promise<string> {
-  const text = await readFile(logPath, 'utf8').catch(() => '');
-  const lines = text.trim().split('\n').slice(-SHOWN_LOG_LINES);
-  return lines.map(messageOf).join(' | ');
-}
-
-function messageOf(line: string): string {
-  try {
-    return (JSON.parse(line) as { msg?: string }).msg ?? line;
-  } catch {
-    return line;
-  }
 }

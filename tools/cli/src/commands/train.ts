@@ -77,6 +77,7 @@ async function train(options: Options, context: CommandContext): Promise<void> {
     stateFolder: resolve(options.state),
     trainerPort: 0,
     environment: context.environment,
+    onRestart: (sentence) => context.terminal.err(`lunastream: ${sentence}\n`),
   });
   try {
     const trained = trainOn(stack.addresses.trainer, options, context, resumed?.runId ?? '');

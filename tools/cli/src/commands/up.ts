@@ -47,6 +47,7 @@ async function up(
     stateFolder: resolve(options.state),
     trainerPort: options.port,
     environment,
+    onRestart: (sentence) => terminal.err(`lunastream: ${sentence}\n`),
   });
   try {
     const { chunkCache, workers, trainer } = stack.addresses;
@@ -66,10 +67,10 @@ async function up(
       if (interrupted.aborted) resolve('interrupted');
       interrupted.addEventListener('abort', () => resolve('interrupted'), { once: true });
     });
-    const reason = await Promise.race([stopped, stack.firstEnd()]);
+    const reason = await Promise.race([stopped, stack.trainerEnd()]);
     if (reason !== 'interrupted') {
       throw new CommandError(
-        `Cannot go on: ${reason} ended unexpectedly, see its log below ${options.state}/logs`,
+        `Cannot go on: the trainer ended unexpectedly, see ${resolve(options.state)}/logs/trainer.log`,
         ExitCode.failed,
       );
     }

@@ -1,0 +1,233 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { jsonEvents, lunastream, onlyRun, readEpochs, startLunastream } from '../src/lunastream.ts';
+import { isAlive } from '../src/process-run.ts';
+import { makeSmallDataset, SMALL_RUN } from '../src/small-dataset.ts';
+
+/** What `lunastream up --json` prints. */
+interface Stack {
+  readonly trainer: string;
+  readonly processes: readonly { readonly name: string; readonly pid: number }[];
+}
+
+let folder: string;
+let data: string;
+/** epochs.jsonl of two epochs with two workers: what every other way to run them must give. */
+let expectedEpochs: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lunastream-e2e-training-'));
+  data = await makeSmallDataset(join(folder, 'data'));
+  const { code, stderr } = await lunastream(
+    folder,
+    ...['train', '--data', data, ...SMALL_RUN, '--epochs', '2', '--out', 'plain', '--quiet'],
+  );
+  expect(stderr).toBe('');
+  expect(code).toBe(0);
+  expectedEpochs = await readEpochs(await onlyRun(join(folder, 'plain')));
+}, 60_000);
+
+afterAll(() => rm(folder, { recursive: true }));
+
+describe('lunastream train', () => {
+  it('leaves settings, scores, log and checkpoints in the run folder', async () => {
+    const run = await onlyRun(join(folder, 'plain'));
+    expect((await readdir(run)).sort()).toEqual([
+      'checkpoints',
+      'epochs.jsonl',
+      'log.txt',
+      'run.json',
+      'status.json',
+    ]);
+    expect((await readdir(join(run, 'checkpoints'))).sort()).toEqual([
+      'best.safetensors',
+      'last.safetensors',
+    ]);
+    const record = JSON.parse(await readFile(join(run, 'run.json'), 'utf8')) as Record<string, unknown>;
+    expect(record).toMatchObject({ settings: { seed: 5, epochs: 2, ratio: 1, batchSize: 8 } });
+    expect(JSON.parse(await readFile(join(run, 'status.json'), 'utf8'))).toMatchObject({ state: 'finished' });
+  });
+
+  it('scores every sample of an epoch exactly once, training balanced and validation not', () => {
+    const records = expectedEpochs
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, number>);
+    expect(records.map(({ epoch, split, samples_seen: seen }) => [epoch, split, seen])).toEqual([
+      [1, 'trn', 24],
+      [1, 'val', 24],
+      [2, 'trn', 48],
+      [2, 'val', 48],
+    ]);
+    for (const { split, tp, fp, tn, fn } of records as unknown as Record<string, number & string>[]) {
+      // Every tenth of four patients is one: a scan of three nodules and nine negatives validates.
+      expect([tp! + fn!, fp! + tn!]).toEqual(split === 'trn' ? [12, 12] : [3, 9]);
+    }
+  });
+
+  it('gives equal epochs on one worker and on three', async () => {
+    for (const workers of ['1', '3']) {
+      const out = `workers-${workers}`;
+      const { code } = await lunastream(
+        folder,
+        ...[
+          'train',
+          '--data',
+          data,
+          ...SMALL_RUN,
+          '--epochs',
+          '2',
+          '--out',
+          out,
+          '--state',
+          `${out}-state`,
+          '--quiet',
+        ],
+        ...['--workers', workers],
+      );
+      expect(code).toBe(0);
+      expect(await readEpochs(await onlyRun(join(folder, out)))).toBe(expectedEpochs);
+    }
+  }, 60_000);
+
+  it('resumes after an epoch as if it had never stopped', async () => {
+    const common = ['--data', data, '--state', 'resumed', '--quiet'];
+    const first = ['train', ...common, ...SMALL_RUN, '--epochs', '1', '--out', 'resumed-runs'];
+    expect((await lunastream(folder, ...first)).code).toBe(0);
+    const run = await onlyRun(join(folder, 'resumed-runs'));
+    const second = await lunastream(folder, 'train', ...common, '--resume', run, '--epochs', '2');
+    expect(second).toMatchObject({ code: 0, stderr: '' });
+    expect(await readEpochs(run)).toBe(expectedEpochs);
+  }, 60_000);
+
+  it('writes an event per line with --json', async () => {
+    const finished = await lunastream(
+      folder,
+      ...[
+        'train',
+        '--data',
+        data,
+        ...SMALL_RUN,
+        '--epochs',
+        '1',
+        '--out',
+        'json',
+        '--state',
+        'json-state',
+        '--json',
+      ],
+    );
+    expect(finished.code).toBe(0);
+    const events = jsonEvents(finished);
+    expect(new Set(events.map(({ event }) => event))).toEqual(
+      new Set(['status', 'logLine', 'progress', 'scores', 'closed']),
+    );
+    expect(events.filter(({ event }) => event === 'scores').map(({ split }) => split)).toEqual([
+      'trn',
+      'val',
+    ]);
+    expect(events.at(-1)).toEqual({ event: 'closed', runFolder: await onlyRun(join(folder, 'json')) });
+  }, 60_000);
+
+  it.skipIf(process.platform !== 'linux')(
+    'ends every process on Ctrl-C, with code 130, and goes on later where it stopped',
+    async () => {
+      const state = ['--state', 'stopped-state'];
+      const endless = startLunastream(
+        folder,
+        ...[
+          'train',
+          '--data',
+          data,
+          ...SMALL_RUN,
+          '--epochs',
+          '100000',
+          '--out',
+          'stopped',
+          ...state,
+          '--json',
+        ],
+      );
+      await endless.output(/"event":"scores"/);
+      const pids = await childrenOf(endless.pid);
+      expect(pids.length).toBe(4);
+      endless.signal('SIGINT');
+      expect((await endless.finished).code).toBe(130);
+      expect(pids.filter(isAlive)).toEqual([]);
+      const run = await onlyRun(join(folder, 'stopped'));
+      expect(JSON.parse(await readFile(join(run, 'status.json'), 'utf8'))).toMatchObject({
+        state: 'stopped',
+      });
+      const resumed = ['train', '--data', data, ...state, '--resume', run, '--epochs', '100000', '--json'];
+      const second = startLunastream(folder, ...resumed);
+      await second.output(/Resumed after epoch \d+ of 100000, \d+ samples seen[^]*"event":"scores"/);
+      second.signal('SIGINT');
+      expect((await second.finished).code).toBe(130);
+      expect((await readEpochs(run)).startsWith(expectedEpochs)).toBe(true);
+    },
+    60_000,
+  );
+});
+
+describe('lunastream up', () => {
+  it('serves runs to train, runs, watch and stop, and loses nothing when a worker is killed', async () => {
+    const up = startLunastream(
+      folder,
+      ...['up', '--data', data, '--out', 'served', '--state', 'served-state', '--port', '0', '--json'],
+    );
+    const [line] = await up.output(/^\{.*\}\n/);
+    const { trainer, processes } = JSON.parse(line) as Stack;
+    const on = ['--trainer', trainer];
+
+    const training = startLunastream(folder, 'train', ...on, ...SMALL_RUN, '--epochs', '2', '--json');
+    await training.output(/"event":"progress"/);
+    process.kill(processes.find(({ name }) => name === 'augmentation-1')!.pid, 'SIGKILL');
+    // The stack tells that one of its processes went away; the run goes on with the others.
+    expect((await training.finished).code).toBe(0);
+    expect(await readEpochs(await onlyRun(join(folder, 'served')))).toBe(expectedEpochs);
+
+    const runs = await lunastream(folder, 'runs', ...on, '--json');
+    const [run] = runs.stdout.trim().split('\n');
+    const { runId, state } = JSON.parse(run!) as { runId: string; state: string };
+    expect(state).toBe('finished');
+    const watched = jsonEvents(await lunastream(folder, 'watch', runId, ...on, '--json'));
+    expect(watched.filter(({ event }) => event === 'scores')).toHaveLength(4);
+    expect((await lunastream(folder, 'stop', runId, ...on)).stdout).toBe(`run ${runId} finished\n`);
+
+    up.signal('SIGTERM');
+    await up.finished;
+    expect(processes.filter(({ pid }) => isAlive(pid))).toEqual([]);
+  }, 60_000);
+
+  it('stops a run on request', async () => {
+    const up = startLunastream(
+      folder,
+      ...['up', '--data', data, '--out', 'halted', '--state', 'halted-state', '--port', '0', '--json'],
+    );
+    const [line] = await up.output(/^\{.*\}\n/);
+    const { trainer } = JSON.parse(line) as Stack;
+    const endless = startLunastream(
+      folder,
+      ...['train', '--trainer', trainer, ...SMALL_RUN, '--epochs', '100000', '--json'],
+    );
+    await endless.output(/"event":"scores"/);
+    const busy = await lunastream(folder, 'train', '--trainer', trainer, ...SMALL_RUN);
+    expect(busy).toMatchObject({ code: 1, stdout: '' });
+    expect(busy.stderr).toMatch(/^lunastream: Cannot start a run: this trainer is busy with p2ch12\/.*\n$/);
+    const run = await onlyRun(join(folder, 'halted'));
+    const runId = run.split('/').slice(-2).join('/');
+    const stopped = await lunastream(folder, 'stop', runId, '--trainer', trainer);
+    expect(stopped.stdout).toBe(`run ${runId} stopped\n`);
+    expect((await endless.finished).code).toBe(130);
+    up.signal('SIGINT');
+    expect((await up.finished).code).toBe(0);
+  }, 60_000);
+});
+
+/** Processes whose parent is `pid`, from the process table of Linux. */
+async function childrenOf(pid: number): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return text.trim().split(' ').map(Number);
+}
