@@ -4,11 +4,12 @@ export type PhantomErrorKind = 'bad-input' | 'missing-data';
 /** Base of every error this package throws on purpose. Narrow by `instanceof` of a subclass, or by `kind`. */
 export abstract class PhantomError extends Error {
   abstract readonly kind: PhantomErrorKind;
+  abstract readonly tag: string;
 }
 
 /** Settings that cannot be used. Every fault is listed at once. */
 export class PhantomSettingsError extends PhantomError {
-  override readonly name = 'PhantomSettingsError';
+  readonly tag = 'PhantomSettingsError';
   readonly kind = 'bad-input';
   readonly faults: readonly string[];
 
@@ -20,7 +21,7 @@ export class PhantomSettingsError extends PhantomError {
 
 /** The output folder holds something else. Nothing in it was changed: choose another folder, or remove it. */
 export class PhantomTargetError extends PhantomError {
-  override readonly name = 'PhantomTargetError';
+  readonly tag = 'PhantomTargetError';
   readonly kind = 'bad-input';
   readonly outDir: string;
 
@@ -32,7 +33,7 @@ export class PhantomTargetError extends PhantomError {
 
 /** A lung has no room for all that was asked: ask for fewer nodules or negatives, or for larger scans. */
 export class PhantomCapacityError extends PhantomError {
-  override readonly name = 'PhantomCapacityError';
+  readonly tag = 'PhantomCapacityError';
   readonly kind = 'bad-input';
   readonly seriesUid: string;
   readonly wanted: number;
@@ -55,7 +56,7 @@ export class PhantomCapacityError extends PhantomError {
 
 /** A lung CT that this package ships cannot be used: the checkout is incomplete or the file was changed. */
 export class PhantomBackgroundError extends PhantomError {
-  override readonly name = 'PhantomBackgroundError';
+  readonly tag = 'PhantomBackgroundError';
   readonly kind = 'missing-data';
   readonly path: string;
 
