@@ -1972,7 +1972,8 @@ export const TrainingServiceService = {
     responseDeserialize: (value: Buffer): WatchRunResponse => WatchRunResponse.decode(value),
   },
   /**
-   * Asks a run to stop after its current batch and returns once it has.
+   * Stops a run at once, within its batch, and returns when its last state is written. Its checkpoint of the last
+   * finished epoch can be resumed.
    *
    * Safe to repeat; a run that has ended stays as it is.
    *
@@ -2049,7 +2050,8 @@ export interface TrainingServiceServer extends UntypedServiceImplementation {
    */
   watchRun: handleServerStreamingCall<WatchRunRequest, WatchRunResponse>;
   /**
-   * Asks a run to stop after its current batch and returns once it has.
+   * Stops a run at once, within its batch, and returns when its last state is written. Its checkpoint of the last
+   * finished epoch can be resumed.
    *
    * Safe to repeat; a run that has ended stays as it is.
    *
@@ -2121,7 +2123,8 @@ export interface TrainingServiceClient extends Client {
     options?: Partial<CallOptions>,
   ): ClientReadableStream<WatchRunResponse>;
   /**
-   * Asks a run to stop after its current batch and returns once it has.
+   * Stops a run at once, within its batch, and returns when its last state is written. Its checkpoint of the last
+   * finished epoch can be resumed.
    *
    * Safe to repeat; a run that has ended stays as it is.
    *
