@@ -29,7 +29,7 @@ export const CHANNEL_OPTIONS: ClientOptions = {
 };
 
 /** A generated client's constructor. */
-type ClientConstructor<Client> = new (
+export type ClientConstructor<Client> = new (
   address: string,
   channelCredentials: ReturnType<typeof credentials.createInsecure>,
   options: ClientOptions,
@@ -64,6 +64,7 @@ export function callUnary<Request, Response>(
 /**
  * Iterates over a server stream and cancels it when the loop is left early or `signal` aborts. Reads no faster than
  * the loop takes.
+ * @throws the reason of `signal` when it aborted, else the stream's ServiceError.
  */
 export async function* readStream<Response>(
   stream: ClientReadableStream<Response>,
@@ -76,6 +77,9 @@ export async function* readStream<Response>(
   try {
     signal?.throwIfAborted();
     for await (const message of stream) yield message as Response;
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
   } finally {
     signal?.removeEventListener('abort', cancel);
     cancel();

@@ -14,13 +14,15 @@ export interface HandlerContext {
   readonly streams: StreamRegistry;
 }
 
-/** Turns an async function into a unary handler. */
+/** Turns an async function into a unary handler. Whatever it throws is answered, and logged once. */
 export function unaryHandler<Request, Response>(
   context: HandlerContext,
   handle: (request: Request) => Promise<Response>,
 ): handleUnaryCall<Request, Response> {
   return (call, callback) => {
-    handle(call.request).then(
+    // Within an async function, so that a `handle` that throws instead of rejecting is answered too.
+    const answer = async () => handle(call.request);
+    answer().then(
       (response) => callback(null, response),
       (error: unknown) => callback(toServerError(error, call.getPath(), context.logger)),
     );
@@ -29,7 +31,8 @@ export function unaryHandler<Request, Response>(
 
 /**
  * Turns an async generator into a server-streaming handler. The generator runs only as fast as the client reads; its
- * signal aborts when the client goes away, the deadline passes or the service drains.
+ * signal aborts when the client goes away, the deadline passes or the service drains. A generator that ends after that
+ * has not answered everything: the client then gets the signal's reason, never OK.
  */
 export function streamHandler<Request, Response>(
   context: HandlerContext,
@@ -45,9 +48,13 @@ export function streamHandler<Request, Response>(
           signal.throwIfAborted();
           if (!call.write(response)) await drained(call, signal);
         }
+        signal.throwIfAborted();
         call.end();
       } catch (error) {
-        if (!gone.signal.aborted) call.emit('error', toServerError(error, call.getPath(), context.logger));
+        if (gone.signal.aborted) return;
+        // What a generator throws once its signal aborted only follows from that.
+        const reason: unknown = signal.aborted ? signal.reason : error;
+        call.emit('error', toServerError(reason, call.getPath(), context.logger));
       }
     });
   };

@@ -10,10 +10,10 @@ export {
   type Setting,
   type Settings,
 } from './config.ts';
-export { callUnary, CHANNEL_OPTIONS, createClient, readStream } from './grpc-client.ts';
+export { callUnary, CHANNEL_OPTIONS, createClient, MAX_MESSAGE_BYTES, readStream } from './grpc-client.ts';
 export { GrpcServer, type DrainOptions, type ServedService } from './grpc-server.ts';
 export { streamHandler, unaryHandler, type HandlerContext } from './handlers.ts';
-export { createLogger, type Logger } from './logger.ts';
+export { createLogger, type LogDestination, type Logger } from './logger.ts';
 export {
   errorText,
   isServiceError,

@@ -10,7 +10,7 @@ import {
 import type { commonSettings } from './common-settings.ts';
 import { GrpcServer, type ServedService } from './grpc-server.ts';
 import type { HandlerContext } from './handlers.ts';
-import { createLogger, type Logger } from './logger.ts';
+import { createLogger, type LogDestination, type Logger } from './logger.ts';
 import { StreamRegistry } from './stream-registry.ts';
 
 /**
@@ -39,9 +39,9 @@ export interface ServiceDefinition<S extends Settings> {
 /** A service that is ready to serve. */
 export interface StartedService {
   readonly services: readonly ServedService[];
-  /** Releases what `start` opened; called once, after the last stream ended. */
+  /** Releases what `start` opened; called once, after the last stream ended or when serving failed. */
   close(): Promise<void>;
-  /** Called first when draining: ends long work that streams wait for. */
+  /** Called first when draining, with health NOT_SERVING: ends long work that streams wait for. */
   beforeDrain?(): Promise<void>;
 }
 
@@ -54,6 +54,8 @@ export interface HostProcess {
   exit(code: number): void;
   once(event: 'SIGTERM' | 'SIGINT' | 'disconnect', listener: () => void): unknown;
   send?(message: unknown): boolean;
+  /** Where the log goes; standard output when absent. */
+  readonly log?: LogDestination;
 }
 
 /** Message to a parent process once the service answers: with port 0 only the service knows its address. */
@@ -82,7 +84,7 @@ export async function runService<S extends Settings>(
     return host.exit(2);
   }
   const common = config as unknown as CommonConfig;
-  const logger = createLogger({ service: definition.name, level: common.logLevel });
+  const logger = createLogger({ service: definition.name, level: common.logLevel, destination: host.log });
   logger.info({ config: maskedConfig(definition.settings, host.env) }, 'configuration');
   try {
     await serve(definition, config, logger, host);
@@ -94,8 +96,12 @@ export async function runService<S extends Settings>(
   }
 }
 
-function enterState(logger: Logger, state: ServiceState): void {
-  logger.info({ state }, `state ${state}`);
+function enterState(
+  logger: Logger,
+  state: ServiceState,
+  fields: Readonly<Record<string, string>> = {},
+): void {
+  logger.info({ state, ...fields }, `state ${state}`);
 }
 
 async function serve<S extends Settings>(
@@ -104,25 +110,36 @@ async function serve<S extends Settings>(
   logger: Logger,
   host: HostProcess,
 ): Promise<void> {
-  const common = config as unknown as CommonConfig;
-  const stopRequested = new Promise<string>((resolve) => {
+  const stopRequested = stopRequestOf(host);
+  enterState(logger, 'STARTING');
+  const streams = new StreamRegistry();
+  const started = await definition.start(config, { logger, streams });
+  const { listen, ...drainOptions } = config as unknown as CommonConfig;
+  try {
+    const server = new GrpcServer(started.services, streams);
+    const address = await server.listen(listen);
+    server.setServing(true);
+    enterState(logger, 'SERVING', { address });
+    host.send?.({ type: 'serving', address } satisfies ServingMessage);
+
+    enterState(logger, 'DRAINING', { reason: await stopRequested });
+    server.setServing(false);
+    try {
+      await started.beforeDrain?.();
+    } finally {
+      await server.drain(drainOptions);
+    }
+  } finally {
+    await started.close();
+  }
+  enterState(logger, 'STOPPED');
+}
+
+/** Settles with the reason once the service is told to stop, also while it still starts. */
+function stopRequestOf(host: HostProcess): Promise<string> {
+  return new Promise((resolve) => {
     host.once('SIGTERM', () => resolve('SIGTERM'));
     host.once('SIGINT', () => resolve('SIGINT'));
     host.once('disconnect', () => resolve('the parent process went away'));
   });
-  enterState(logger, 'STARTING');
-  const streams = new StreamRegistry();
-  const started = await definition.start(config, { logger, streams });
-  const server = new GrpcServer(started.services, streams);
-  const address = await server.listen(common.listen);
-  server.setServing(true);
-  logger.info({ state: 'SERVING' satisfies ServiceState, address }, `state SERVING on ${address}`);
-  host.send?.({ type: 'serving', address } satisfies ServingMessage);
-
-  const reason = await stopRequested;
-  logger.info({ state: 'DRAINING' satisfies ServiceState, reason }, `state DRAINING: ${reason}`);
-  await started.beforeDrain?.();
-  await server.drain(common);
-  await started.close();
-  enterState(logger, 'STOPPED');
 }

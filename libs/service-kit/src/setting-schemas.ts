@@ -1,12 +1,13 @@
+import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 
-const HOST_PORT = /^(\[[0-9a-fA-F:]+\]|[^\s:/]+):(\d{1,5})$/;
+const HOST_PORT = /^(?:\[(?<ipv6>[^\]]+)\]|[^\s:/,[\]]+):(?<port>\d{1,5})$/;
 
-/** Text of an address "host:port", port 0..65535. */
+/** Text of an address "host:port", port 0..65535; an IPv6 host stands in brackets. */
 export const addressSchema = z.string().refine(
   (text) => {
-    const port = HOST_PORT.exec(text)?.[2];
-    return port !== undefined && Number(port) <= 65535;
+    const { ipv6, port } = HOST_PORT.exec(text)?.groups ?? {};
+    return port !== undefined && Number(port) <= 65535 && (ipv6 === undefined || isIPv6(ipv6));
   },
   { error: 'must be host:port' },
 );
@@ -37,7 +38,9 @@ export const sizeSchema = z
     const [, count, unit = 'B'] = SIZE.exec(text) as unknown as [string, string, keyof typeof UNIT_BYTES];
     return Number(count) * UNIT_BYTES[unit];
   })
-  .refine((bytes) => bytes > 0 && Number.isSafeInteger(bytes), { error: 'must be above 0' });
+  .refine((bytes) => bytes > 0 && Number.isSafeInteger(bytes), {
+    error: 'must be above 0 and below 8192TiB',
+  });
 
 /** Level of the least important log lines that are written. */
 export const logLevelSchema = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']);

@@ -14,8 +14,8 @@ export interface LoadedBatch {
 
 /** What batches are filled from and how large they are. */
 export interface BatchLoaderOptions {
-  /** Voxels in HU in ordinal order. */
-  readonly samples: AsyncIterable<Float32Array>;
+  /** Opens the source: voxels in HU in ordinal order. Its signal aborts when no more batches are wanted. */
+  readonly openSamples: (closed: AbortSignal) => AsyncIterable<Float32Array>;
   /** Label of every ordinal, 1 for a nodule. */
   readonly labels: Uint8Array;
   readonly batchSize: number;
@@ -38,7 +38,10 @@ export async function* loadBatches(
     { length: BUFFER_COUNT },
     () => new Float32Array(new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT)),
   );
-  const samples: AsyncIterator<Float32Array, unknown> = options.samples[Symbol.asyncIterator]();
+  const closed = new AbortController();
+  const samples: AsyncIterator<Float32Array, unknown> = options
+    .openSamples(closed.signal)
+    [Symbol.asyncIterator]();
 
   const fill = async (batchIndex: number): Promise<Batch> => {
     const firstOrdinal = batchIndex * batchSize;
@@ -66,6 +69,8 @@ export async function* loadBatches(
       yield { batch, firstOrdinal: batchIndex * batchSize, stallMs };
     }
   } finally {
+    // A source that is asked for a sample answers `return` only after it: end what it waits for first.
+    closed.abort(new Error('no more batches are wanted'));
     await samples.return?.();
   }
 }

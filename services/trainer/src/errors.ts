@@ -18,6 +18,11 @@ export class RunStoppedError extends Error {
   }
 }
 
+/** A data set that no run of these settings can be made of: too few candidates, or a class without any. */
+export class UnusableDatasetError extends Error {
+  readonly tag = 'UnusableDatasetError';
+}
+
 /** A run folder that cannot be read: no such run, or files that are damaged. */
 export class RunFolderError extends Error {
   readonly tag = 'RunFolderError';

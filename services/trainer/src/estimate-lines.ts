@@ -9,7 +9,7 @@ export class EstimateLines {
   readonly #skippedBatches: number;
   readonly #factor: number;
   #nextPrint: number;
-  #timingStart: Date | undefined;
+  #timingStartMs = 0;
 
   /** `skippedBatches` is the chapter's number of loader processes; here, of workers. */
   constructor(options: {
@@ -27,26 +27,25 @@ export class EstimateLines {
   }
 
   /** The line of level WARNING that opens an epoch. */
-  start(): string {
+  start(now: Date): string {
+    this.#timingStartMs = now.getTime();
     return `${this.#description} ----/${this.#batchCount}, starting`;
   }
 
   /** The line of level INFO after batch `batchIndex` (from 0), where one is due. */
   afterBatch(batchIndex: number, now: Date): string | undefined {
     let line: string | undefined;
-    if (batchIndex === this.#nextPrint && this.#timingStart !== undefined) {
-      const elapsedMs = now.getTime() - this.#timingStart.getTime();
+    if (batchIndex === this.#nextPrint) {
+      const elapsedMs = now.getTime() - this.#timingStartMs;
       const perBatchMs = elapsedMs / (batchIndex - this.#skippedBatches + 1);
       const totalMs = perBatchMs * (this.#batchCount - this.#skippedBatches);
-      const done = new Date(this.#timingStart.getTime() + totalMs);
+      const done = new Date(this.#timingStartMs + totalMs);
       line =
         `${this.#description} ${String(batchIndex).padStart(4)}/${this.#batchCount}, ` +
         `done at ${formatDateTime(done)}, ${formatDuration(totalMs)}`;
       this.#nextPrint *= this.#factor;
     }
-    if (batchIndex + 1 === this.#skippedBatches || (this.#skippedBatches === 0 && batchIndex === 0)) {
-      this.#timingStart = now;
-    }
+    if (batchIndex + 1 === this.#skippedBatches) this.#timingStartMs = now.getTime();
     return line;
   }
 

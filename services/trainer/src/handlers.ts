@@ -1,5 +1,4 @@
 import { TrainingServiceService, type TrainingServiceServer } from '@lunastream/contracts';
-import { DatasetError } from '@lunastream/dataset';
 import {
   isServiceError,
   RequestError,
@@ -9,7 +8,7 @@ import {
   type ServedService,
 } from '@lunastream/service-kit';
 import { status } from '@grpc/grpc-js';
-import { EngineStartError, RunFolderError } from './errors.ts';
+import { EngineStartError, RunFolderError, UnusableDatasetError } from './errors.ts';
 import { TrainerBusyError, type RunManager } from './run-manager.ts';
 import { RunSettingsError } from './run-settings.ts';
 import { fromWireSettings, toWireEvent, toWireRun, toWireState } from './run-wire.ts';
@@ -66,7 +65,7 @@ function toRequestError(error: unknown): unknown {
   if (error instanceof TrainerBusyError) return as('resource-exhausted');
   if (error instanceof RunFolderError)
     return as(error.kind === 'missing' ? 'not-found' : 'failed-precondition');
-  if (error instanceof DatasetError) return as('failed-precondition');
+  if (error instanceof UnusableDatasetError) return as('failed-precondition');
   if (isServiceError(error)) return fromChunkCache(error);
   return error;
 }

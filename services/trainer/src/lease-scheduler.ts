@@ -1,15 +1,10 @@
 import { status } from '@grpc/grpc-js';
-import type { AugmentationServiceClient, StreamSamplesResponse } from '@lunastream/contracts';
+import type { StreamSamplesResponse } from '@lunastream/contracts';
 import { errorText, isServiceError, readStream } from '@lunastream/service-kit';
 import { voxelCount } from '@lunastream/volume';
 import { SampleUnavailableError } from './errors.ts';
 import type { SamplePlan, SampleSource } from './sample-source.ts';
-
-/** An augmentation worker as the scheduler sees it. */
-export interface SampleWorker {
-  readonly address: string;
-  readonly client: Pick<AugmentationServiceClient, 'streamSamples'>;
-}
+import { WorkerPool, type PooledWorker, type SampleWorker } from './worker-pool.ts';
 
 /** How samples are leased. */
 export interface LeaseOptions {
@@ -19,17 +14,6 @@ export interface LeaseOptions {
   readonly bufferBytes: number;
 }
 
-const FIRST_REST_MS = 100;
-const LONGEST_REST_MS = 2_000;
-
-/** A worker with what this process knows of it. */
-interface WorkerState extends SampleWorker {
-  leases: number;
-  failures: number;
-  resting: boolean;
-  lastError: string | undefined;
-}
-
 /**
  * Gives out leases of ordinals to the least-loaded workers and puts what comes back in ordinal order.
  *
@@ -37,17 +21,11 @@ interface WorkerState extends SampleWorker {
  * that fails rests for a moment, doubling up to two seconds. While no worker answers, the stream waits.
  */
 export class LeaseScheduler implements SampleSource {
-  readonly #workers: readonly WorkerState[];
+  readonly #workers: WorkerPool;
   readonly #options: LeaseOptions;
 
   constructor(workers: readonly SampleWorker[], options: LeaseOptions) {
-    this.#workers = workers.map((worker) => ({
-      ...worker,
-      leases: 0,
-      failures: 0,
-      resting: false,
-      lastError: undefined,
-    }));
+    this.#workers = new WorkerPool(workers, options.leasesPerWorker);
     this.#options = options;
   }
 
@@ -65,18 +43,17 @@ export class LeaseScheduler implements SampleSource {
   }
 
   waitingFor(): string | undefined {
-    if (this.#workers.some(({ failures }) => failures === 0)) return undefined;
-    const workers = this.#workers.map(({ address, lastError }) => `${address} (${lastError})`).join(', ');
-    return `augmentation workers: ${workers}`;
+    return this.#workers.waitingFor();
   }
 }
 
 /** The leases of one plan. */
 class LeaseSession {
-  readonly #workers: readonly WorkerState[];
+  readonly #workers: WorkerPool;
   readonly #options: LeaseOptions;
   readonly #plan: SamplePlan;
   readonly #windowSamples: number;
+  readonly #stopListening: () => void;
   readonly #closed = new AbortController();
   readonly #arrived = new Map<number, Float32Array>();
   /** Ordinals of broken leases. */
@@ -86,12 +63,13 @@ class LeaseSession {
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(workers: readonly WorkerState[], options: LeaseOptions, plan: SamplePlan) {
+  constructor(workers: WorkerPool, options: LeaseOptions, plan: SamplePlan) {
     this.#workers = workers;
     this.#options = options;
     this.#plan = plan;
     const sampleBytes = voxelCount(plan.chunkShape) * Float32Array.BYTES_PER_ELEMENT;
     this.#windowSamples = Math.max(options.leaseSize, Math.floor(options.bufferBytes / sampleBytes));
+    this.#stopListening = workers.onFree(() => this.#dispatch());
   }
 
   /** Waits for the sample of `ordinal`; ordinals are taken in order. */
@@ -116,59 +94,59 @@ class LeaseSession {
 
   /** Cancels every lease. */
   close(): void {
+    this.#stopListening();
     this.#closed.abort(new Error('the epoch ended'));
   }
 
+  /** Gives out leases while there are both ordinals and workers for them. */
   #dispatch(): void {
-    while (!this.#closed.signal.aborted) {
-      const worker = this.#leastLoaded();
+    for (;;) {
+      if (this.#closed.signal.aborted || this.#failure !== undefined || !this.#hasLease()) return;
+      const worker = this.#workers.acquire();
       if (worker === undefined) return;
-      const ordinals = this.#nextLease();
-      if (ordinals.length === 0) return;
-      void this.#lease(worker, ordinals);
+      void this.#lease(worker, this.#nextLease());
     }
   }
 
-  #leastLoaded(): WorkerState | undefined {
-    let least: WorkerState | undefined;
-    for (const worker of this.#workers) {
-      if (worker.resting || worker.leases >= this.#options.leasesPerWorker) continue;
-      if (least === undefined || worker.leases < least.leases) least = worker;
-    }
-    return least;
+  /** Ordinals that may be leased next, up to this one: what is ahead of the consumer is bounded. */
+  get #leaseEnd(): number {
+    const { samples } = this.#plan;
+    const windowEnd = this.#nextTaken + this.#windowSamples;
+    return Math.min(samples.length, windowEnd, this.#nextUnleased + this.#options.leaseSize);
+  }
+
+  /** A lease is full, or the plan's last: else each sample taken would become a lease of one. */
+  #hasLease(): boolean {
+    if (this.#returned.length > 0) return true;
+    const end = this.#leaseEnd;
+    const isFull = end - this.#nextUnleased === this.#options.leaseSize;
+    return end > this.#nextUnleased && (isFull || end === this.#plan.samples.length);
   }
 
   /** Ordinals of broken leases first: the consumer waits for them. */
   #nextLease(): number[] {
-    const { leaseSize } = this.#options;
-    if (this.#returned.length > 0) return this.#returned.splice(0, leaseSize);
-    const end = Math.min(
-      this.#plan.samples.length,
-      this.#nextTaken + this.#windowSamples,
-      this.#nextUnleased + leaseSize,
-    );
+    if (this.#returned.length > 0) return this.#returned.splice(0, this.#options.leaseSize);
+    const end = this.#leaseEnd;
     const ordinals: number[] = [];
     while (this.#nextUnleased < end) ordinals.push(this.#nextUnleased++);
     return ordinals;
   }
 
-  async #lease(worker: WorkerState, ordinals: readonly number[]): Promise<void> {
+  async #lease(worker: PooledWorker, ordinals: readonly number[]): Promise<void> {
     const missing = new Set(ordinals);
-    worker.leases++;
     try {
       const stream = worker.client.streamSamples(this.#toRequest(ordinals));
-      for await (const response of readStream(stream, this.#closed.signal)) this.#receive(response, missing);
+      for await (const response of readStream(stream, this.#closed.signal)) {
+        this.#receive(response, missing);
+        this.#workers.noteAnswer(worker);
+      }
       if (missing.size > 0) throw new Error('the worker ended a lease early');
-      worker.failures = 0;
     } catch (error) {
       if (!this.#closed.signal.aborted) this.#onBrokenLease(worker, error, ordinals[0]!);
     } finally {
-      worker.leases--;
-      if (missing.size > 0) {
-        this.#returned.push(...missing);
-        this.#returned.sort((a, b) => a - b);
-      }
-      this.#dispatch();
+      this.#returned.push(...missing);
+      this.#returned.sort((a, b) => a - b);
+      this.#workers.release(worker);
     }
   }
 
@@ -191,19 +169,12 @@ class LeaseSession {
     if (ordinal === this.#nextTaken) this.#wake?.();
   }
 
-  #onBrokenLease(worker: WorkerState, error: unknown, firstOrdinal: number): void {
+  #onBrokenLease(worker: PooledWorker, error: unknown, firstOrdinal: number): void {
     if (error instanceof SampleUnavailableError) return this.fail(error);
     if (isServiceError(error) && isRefusal(error.code)) {
       return this.fail(new SampleUnavailableError(firstOrdinal, error.details, { cause: error }));
     }
-    worker.lastError = errorText(error);
-    if (worker.resting) return;
-    worker.resting = true;
-    const restMs = Math.min(LONGEST_REST_MS, FIRST_REST_MS * 2 ** worker.failures++);
-    setTimeout(() => {
-      worker.resting = false;
-      this.#dispatch();
-    }, restMs);
+    this.#workers.rest(worker, errorText(error));
   }
 
   #toRequest(ordinals: readonly number[]) {

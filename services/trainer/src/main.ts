@@ -4,6 +4,7 @@ import { settings } from './config.ts';
 import { createHandlers } from './handlers.ts';
 import { LeaseScheduler } from './lease-scheduler.ts';
 import { RunManager } from './run-manager.ts';
+import { ThreadedEngine } from './threaded-engine.ts';
 
 await runService(
   {
@@ -20,6 +21,7 @@ await runService(
         runsFolder: config.runsFolder,
         datasets,
         samples: new LeaseScheduler(workers, { ...config, bufferBytes: config.sampleBufferBytes }),
+        startEngine: (engineSettings) => ThreadedEngine.start(engineSettings),
         workerCount: workers.length,
         clock: { now: () => new Date(), nowMs: () => performance.now() },
         logger: context.logger,

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { decodeCheckpoint, encodeCheckpoint, type Checkpoint } from '@lunastream/engine';
 import type { EpochRecord } from '@lunastream/metrics';
 import { RunFolderError } from './errors.ts';
+import { formatDateTime } from './estimate-lines.ts';
 import type { RunStatus } from './run-journal.ts';
 import type { RunSettings } from './run-settings.ts';
 
@@ -16,8 +17,18 @@ export interface RunRecord {
   readonly versions: Readonly<Record<string, string>>;
 }
 
+/** A line of a run's log. */
+export interface RunLogLine {
+  readonly time: Date;
+  readonly level: 'INFO' | 'WARNING';
+  readonly text: string;
+}
+
 /** Which checkpoint of a run. */
 export type CheckpointName = 'last' | 'best';
+
+const LEVEL_WIDTH = 8;
+const LOG_LINE = /^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3}) (INFO|WARNING) +(.*)$/;
 
 /**
  * What a run leaves on disk:
@@ -26,7 +37,7 @@ export type CheckpointName = 'last' | 'best';
  *     run.json           settings, seed, versions, data set fingerprint, engine
  *     status.json        state, best epoch
  *     epochs.jsonl       a line per epoch and split
- *     log.txt            the run's log lines
+ *     log.txt            the run's log lines, local time
  *     checkpoints/       last.safetensors, best.safetensors
  *
  * Files that are replaced are written beside and renamed, so a killed process leaves the old or the new one whole.
@@ -82,7 +93,8 @@ export class RunFolder {
       for (const name of await readFolders(join(runsFolder, prefix))) runIds.push(`${prefix}/${name}`);
     }
     const nameOf = (runId: string) => runId.slice(runId.indexOf('/') + 1);
-    return runIds.sort((a, b) => (nameOf(a) < nameOf(b) ? 1 : -1));
+    // Equal names below two prefixes come in the prefixes' order.
+    return runIds.sort((a, b) => Number(nameOf(a) < nameOf(b)) - Number(nameOf(a) > nameOf(b)));
   }
 
   writeRecord(record: RunRecord): Promise<void> {
@@ -115,18 +127,37 @@ export class RunFolder {
     await this.#replace('epochs.jsonl', kept.map((record) => `${JSON.stringify(record)}\n`).join(''));
   }
 
-  /** Records so far; a last line that a crash cut short is left out. */
+  /**
+   * Records so far; a last line that a crash cut short is left out.
+   * @throws RunFolderError when another line is damaged.
+   */
   async readEpochs(): Promise<EpochRecord[]> {
-    const text = await readFile(join(this.path, 'epochs.jsonl'), 'utf8').catch(() => '');
-    const lines = text
-      .slice(0, text.lastIndexOf('\n') + 1)
-      .split('\n')
-      .slice(0, -1);
-    return lines.map((line) => JSON.parse(line) as EpochRecord);
+    return (await this.#readLines('epochs.jsonl')).map((text, index) => {
+      try {
+        return JSON.parse(text) as EpochRecord;
+      } catch (cause) {
+        const place = `${join(this.path, 'epochs.jsonl')}:${index + 1}`;
+        throw new RunFolderError('damaged', `Cannot read run '${this.runId}': ${place} is not JSON`, {
+          cause,
+        });
+      }
+    });
   }
 
-  async appendLog(line: string): Promise<void> {
+  /** Adds a line as the chapter's program prints it: "2026-11-23 09:05:13,042 INFO     E1 LunaTrainingApp". */
+  async appendLog({ time, level, text }: RunLogLine): Promise<void> {
+    const milliseconds = String(time.getMilliseconds()).padStart(3, '0');
+    const line = `${formatDateTime(time)},${milliseconds} ${level.padEnd(LEVEL_WIDTH)} ${text}`;
     await appendFile(join(this.path, 'log.txt'), `${line}\n`);
+  }
+
+  /** The log so far; lines of another form, or cut short by a crash, are left out. */
+  async readLog(): Promise<RunLogLine[]> {
+    return (await this.#readLines('log.txt')).flatMap((line) => {
+      const [, time, milliseconds, level, text] = LOG_LINE.exec(line) ?? [];
+      if (time === undefined || text === undefined) return [];
+      return [{ time: new Date(`${time}.${milliseconds}`), level: level as RunLogLine['level'], text }];
+    });
   }
 
   writeCheckpoint(name: CheckpointName, checkpoint: Checkpoint): Promise<void> {
@@ -155,6 +186,15 @@ export class RunFolder {
     await rename(`${path}.new`, path);
   }
 
+  /** Whole lines of a file that grows; none while it does not exist. */
+  async #readLines(name: string): Promise<string[]> {
+    const text = await readFile(join(this.path, name), 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return '';
+      throw error;
+    });
+    return text.split('\n').slice(0, -1);
+  }
+
   async #readJson<Value>(name: string): Promise<Value> {
     const path = join(this.path, name);
     const text = await readFile(path, 'utf8').catch((cause: unknown) => {
@@ -175,7 +215,5 @@ async function readFolders(path: string): Promise<string[]> {
 
 /** "2026-11-23_09.05.13", local time, as the chapter names its runs. */
 export function formatRunTime(date: Date): string {
-  const two = (value: number) => String(value).padStart(2, '0');
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-  return `${day}_${two(date.getHours())}.${two(date.getMinutes())}.${two(date.getSeconds())}`;
+  return formatDateTime(date).replace(' ', '_').replaceAll(':', '.');
 }

@@ -46,6 +46,11 @@ export class RunJournal {
   #progressCount = 0;
   #ended = false;
 
+  /** Whether the run's final state is told. */
+  get isEnded(): boolean {
+    return this.#ended;
+  }
+
   /** Records an event and wakes the watchers. */
   add(event: RunEvent): void {
     if (event.kind === 'progress') {
@@ -80,13 +85,15 @@ export class RunJournal {
   }
 
   async #nextEvent(signal: AbortSignal): Promise<void> {
-    let wake: (() => void) | undefined;
     await new Promise<void>((resolve) => {
-      wake = resolve;
-      this.#wakes.add(resolve);
-      signal.addEventListener('abort', () => resolve(), { once: true });
+      const wake = () => {
+        this.#wakes.delete(wake);
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      this.#wakes.add(wake);
+      signal.addEventListener('abort', wake, { once: true });
     });
-    this.#wakes.delete(wake!);
   }
 }
 

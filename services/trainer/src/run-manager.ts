@@ -1,15 +1,20 @@
 import { createRequire } from 'node:module';
 import type { DatasetServiceClient } from '@lunastream/contracts';
+import type { Checkpoint, Engine, EngineSettings } from '@lunastream/engine';
 import { errorText, type Logger } from '@lunastream/service-kit';
-import { readTrainingDataset } from './dataset-client.ts';
-import { formatDateTime } from './estimate-lines.ts';
+import { readTrainingDataset, type TrainingDataset } from './dataset-client.ts';
 import { RunFolderError, RunStoppedError } from './errors.ts';
 import { RunFolder, type RunRecord } from './run-folder.ts';
 import { isFinal, RunJournal, type RunEvent, type RunState, type RunStatus } from './run-journal.ts';
-import { compileRunSettings, type RunSettings } from './run-settings.ts';
+import { compileRunSettings, RunSettingsError, type RunSettings } from './run-settings.ts';
 import type { SampleSource } from './sample-source.ts';
-import { ThreadedEngine } from './threaded-engine.ts';
-import { splitDataset, TrainingRun, type Clock } from './training-run.ts';
+import { splitDataset } from './split-dataset.ts';
+import { TrainingRun, type Clock } from './training-run.ts';
+
+/** An engine, and in one line why it was chosen. `dispose` ends it at once, whatever it is doing. */
+export interface RunEngine extends Engine {
+  readonly reason: string;
+}
 
 /** The run in work, and how to end it. */
 interface ActiveRun {
@@ -25,6 +30,8 @@ export interface RunManagerParts {
   readonly runsFolder: string;
   readonly datasets: DatasetServiceClient;
   readonly samples: SampleSource;
+  /** Rejects with an EngineStartError. */
+  readonly startEngine: (settings: EngineSettings) => Promise<RunEngine>;
   readonly workerCount: number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -62,11 +69,14 @@ export class RunManager {
    * @throws RunSettingsError, TrainerBusyError, or what the data set, the split and the engine refuse.
    */
   async start(requested: RunSettings, resumeRunId: string): Promise<{ runId: string; path: string }> {
-    if (this.#starting || this.#active !== undefined) {
-      throw new TrainerBusyError(this.#active?.folder.runId ?? 'a run that is starting');
+    const active = this.#active;
+    if (this.#starting || active?.journal.isEnded === false) {
+      throw new TrainerBusyError(active?.folder.runId ?? 'a run that is starting');
     }
     this.#starting = true;
     try {
+      // Its end is told before its last lines are on disk: who starts the next run at once waits for them.
+      await active?.ended;
       const { runId, path } = await this.#launch(requested, resumeRunId);
       return { runId, path };
     } finally {
@@ -81,6 +91,8 @@ export class RunManager {
       return;
     }
     const { epochs, status } = await this.get(runId);
+    const folder = await RunFolder.open(this.#parts.runsFolder, runId);
+    for (const line of await folder.readLog()) yield { kind: 'line', ...line };
     for (const record of epochs) yield { kind: 'scores', record };
     yield { kind: 'status', status };
   }
@@ -133,60 +145,76 @@ export class RunManager {
 
   /** Everything that can refuse a run comes before its folder is made: a refused run leaves nothing behind. */
   async #launch(requested: RunSettings, resumeRunId: string): Promise<RunFolder> {
-    const { runsFolder, clock } = this.#parts;
+    const { runsFolder, datasets } = this.#parts;
     const resumed = resumeRunId === '' ? undefined : await openResumed(runsFolder, resumeRunId);
     const settings = compileRunSettings(
       resumed === undefined ? requested : { ...resumed.record.settings, epochs: requested.epochs },
     );
     const stop = new AbortController();
-    const dataset = await readTrainingDataset(this.#parts.datasets, settings.dataset, stop.signal);
-    if (resumed !== undefined && resumed.record.datasetFingerprint !== dataset.fingerprint) {
-      throw new RunFolderError(
-        'damaged',
-        `Cannot resume run ${resumeRunId}: data set ${settings.dataset} must have fingerprint ` +
-          `${resumed.record.datasetFingerprint}, got ${dataset.fingerprint}`,
-      );
-    }
+    const dataset = await readTrainingDataset(datasets, settings.dataset, stop.signal);
+    if (resumed !== undefined) assertResumable(resumed, settings, dataset);
     const split = splitDataset(dataset, settings);
-    const engine = await ThreadedEngine.start({
+    const engine = await this.#parts.startEngine({
       engine: settings.engine,
       chunkShape: settings.chunkShape,
       learningRate: settings.learningRate,
       momentum: settings.momentum,
       runSeed: settings.seed,
     });
+    try {
+      const folder = await this.#prepareFolder({ settings, dataset, engine, resumed });
+      const journal = new RunJournal();
+      stop.signal.addEventListener('abort', () => engine.dispose(), { once: true });
+      const run = new TrainingRun({
+        ...this.#parts,
+        settings,
+        dataset,
+        split,
+        engine,
+        folder,
+        journal,
+        signal: stop.signal,
+        resumeFrom: resumed?.checkpoint,
+      });
+      this.#active = { folder, journal, stop, ended: this.#execute(run, { folder, journal, engine }) };
+      return folder;
+    } catch (error) {
+      engine.dispose();
+      throw error;
+    }
+  }
+
+  /** The folder of the run, with what is known at its start: from then on it can be found, watched and stopped. */
+  async #prepareFolder({
+    settings,
+    dataset,
+    engine: { name, device, reason },
+    resumed,
+  }: {
+    readonly settings: RunSettings;
+    readonly dataset: TrainingDataset;
+    readonly engine: RunEngine;
+    readonly resumed: ResumedRun | undefined;
+  }): Promise<RunFolder> {
+    const { runsFolder, clock } = this.#parts;
     const startedAt = clock.now();
     const folder = resumed?.folder ?? (await RunFolder.create(runsFolder, { ...settings, startedAt }));
+    await folder.writeStatus({ state: 'starting', message: '', bestEpoch: 0, stallFraction: 0 });
     await folder.writeRecord({
       runId: folder.runId,
       startedAt: resumed?.record.startedAt ?? startedAt.toISOString(),
       settings,
       datasetFingerprint: dataset.fingerprint,
-      engine: { name: engine.name, device: engine.device, reason: engine.reason },
+      engine: { name, device, reason },
       versions: VERSIONS,
     });
-    const journal = new RunJournal();
-    stop.signal.addEventListener('abort', () => engine.dispose(), { once: true });
-    const run = new TrainingRun({
-      ...this.#parts,
-      settings,
-      dataset,
-      split,
-      engine,
-      folder,
-      journal,
-      signal: stop.signal,
-      resumeFrom: resumed?.checkpoint,
-    });
-    const ended = this.#execute(run, { folder, journal, engine });
-    this.#active = { folder, journal, stop, ended };
     return folder;
   }
 
   /** Runs to the end, whatever it is, and writes the final state. Never rejects. */
   async #execute(
     run: TrainingRun,
-    { folder, journal, engine }: { folder: RunFolder; journal: RunJournal; engine: ThreadedEngine },
+    { folder, journal, engine }: { folder: RunFolder; journal: RunJournal; engine: RunEngine },
   ): Promise<void> {
     const logged = writeLog(journal, folder, this.#parts.logger);
     const enter = async (state: RunState, message: string) => {
@@ -228,19 +256,45 @@ const VERSIONS = {
   v8: process.versions.v8,
 };
 
-async function openResumed(runsFolder: string, runId: string) {
+/** A run that goes on from its last checkpoint. */
+interface ResumedRun {
+  readonly folder: RunFolder;
+  readonly record: RunRecord;
+  readonly checkpoint: Checkpoint;
+}
+
+async function openResumed(runsFolder: string, runId: string): Promise<ResumedRun> {
   const folder = await RunFolder.open(runsFolder, runId);
   return { folder, record: await folder.readRecord(), checkpoint: await folder.readCheckpoint('last') };
+}
+
+function assertResumable(
+  { record, checkpoint }: ResumedRun,
+  settings: RunSettings,
+  dataset: TrainingDataset,
+): void {
+  const { runId, datasetFingerprint } = record;
+  const doneEpochs = checkpoint.metadata.epoch;
+  if (settings.epochs <= doneEpochs) {
+    throw new RunSettingsError([
+      `epochs must be above the ${doneEpochs} that run ${runId} has done, got ${settings.epochs}`,
+    ]);
+  }
+  if (datasetFingerprint !== dataset.fingerprint) {
+    throw new RunFolderError(
+      'damaged',
+      `Cannot resume run ${runId}: data set ${settings.dataset} must have fingerprint ` +
+        `${datasetFingerprint}, got ${dataset.fingerprint}`,
+    );
+  }
 }
 
 /** Writes the journal's lines to log.txt until the run ends. A disk that is full must not end the run. */
 async function writeLog(journal: RunJournal, folder: RunFolder, logger: Logger): Promise<void> {
   for await (const event of journal.watch(new AbortController().signal)) {
     if (event.kind !== 'line') continue;
-    const milliseconds = String(event.time.getMilliseconds()).padStart(3, '0');
-    const line = `${formatDateTime(event.time)},${milliseconds} ${event.level.padEnd(8)} ${event.text}`;
     await folder
-      .appendLog(line)
+      .appendLog(event)
       .catch((error: unknown) => logger.error({ err: error }, 'cannot write a line of the run log'));
   }
 }

@@ -3,7 +3,7 @@ import {
   compileAugmentationSettings,
   type AugmentationSettings,
 } from '@lunastream/augmentation';
-import type { BestScore } from '@lunastream/metrics';
+import { BEST_SCORES, type BestScore } from '@lunastream/metrics';
 import { formatShape, type Shape } from '@lunastream/volume';
 
 /** Everything that decides the result of a run; recorded whole in run.json and in every checkpoint. */
@@ -16,8 +16,8 @@ export interface RunSettings {
   readonly epochs: number;
   /** Negatives per positive in training; 0 keeps the natural order and length. */
   readonly ratio: number;
-  /** Training samples an epoch when ratio >= 1. */
-  readonly epochLength: number;
+  /** Training samples an epoch; undefined shows every candidate once, which balancing cannot. */
+  readonly epochLength: number | undefined;
   /** Transforms of training samples. */
   readonly augmentation: AugmentationSettings;
   /** First folder level of the run. */
@@ -47,6 +47,7 @@ export class RunSettingsError extends Error {
   }
 }
 
+const SPLIT_RULES: readonly RunSettings['split'][] = ['series', 'candidate'];
 /** Letters that are safe in a folder's name on every system. */
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/;
 const SMALLEST_AXIS = 16;
@@ -55,6 +56,12 @@ const LARGEST_AXIS = 128;
 function integerFault(name: string, value: number, low: number, high: number): string[] {
   const good = Number.isInteger(value) && value >= low && value <= high;
   return good ? [] : [`${name} must be a whole number in ${low}..${high}, got ${value}`];
+}
+
+/** An enum value of the wire that this version does not know arrives as undefined. */
+function choiceFault(name: string, value: string | undefined, choices: readonly string[]): string[] {
+  const good = value !== undefined && choices.includes(value);
+  return good ? [] : [`${name} must be one of ${choices.join(', ')}, got ${value ?? 'an unknown value'}`];
 }
 
 function augmentationFaults(settings: AugmentationSettings): string[] {
@@ -80,7 +87,9 @@ export function compileRunSettings(settings: RunSettings): RunSettings {
     ...integerFault('batch size', settings.batchSize, 1, 4096),
     ...integerFault('epochs', settings.epochs, 1, 1_000_000),
     ...integerFault('ratio', settings.ratio, 0, 1_000_000),
-    ...integerFault('epoch length', settings.epochLength, 1, 1_000_000_000),
+    ...(settings.epochLength === undefined
+      ? []
+      : integerFault('epoch length', settings.epochLength, 1, 1_000_000_000)),
     ...integerFault('seed', settings.seed, 0, 0xffff_ffff),
     ...(badAxis
       ? [
@@ -96,6 +105,8 @@ export function compileRunSettings(settings: RunSettings): RunSettings {
     ...(settings.threshold >= 0 && settings.threshold <= 1
       ? []
       : [`threshold must be in 0..1, got ${settings.threshold}`]),
+    ...choiceFault('split', settings.split, SPLIT_RULES),
+    ...choiceFault('score', settings.score, BEST_SCORES),
     ...(NAME.test(settings.tbPrefix) ? [] : [nameFault('tb prefix', settings.tbPrefix)]),
     ...(NAME.test(settings.comment) ? [] : [nameFault('comment', settings.comment)]),
     ...augmentationFaults(settings.augmentation),

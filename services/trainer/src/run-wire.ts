@@ -54,7 +54,7 @@ export function fromWireSettings(wire: WireRunSettings): RunSettings {
     batchSize: wire.batchSize,
     epochs: wire.epochs,
     ratio: wire.ratio,
-    epochLength: wire.epochLength === 0 ? DEFAULT_BALANCED_EPOCH_LENGTH : wire.epochLength,
+    epochLength: wire.epochLength || (wire.ratio === 0 ? undefined : DEFAULT_BALANCED_EPOCH_LENGTH),
     augmentation: wire.augmentation ?? NO_AUGMENTATION,
     tbPrefix: wire.tbPrefix,
     comment: wire.comment,
@@ -72,6 +72,7 @@ export function fromWireSettings(wire: WireRunSettings): RunSettings {
 function toWireSettings(settings: RunSettings): WireRunSettings {
   return {
     ...settings,
+    epochLength: settings.epochLength ?? 0,
     split: WIRE_SPLITS[settings.split],
     score: WIRE_SCORES[settings.score],
     resumeRunId: '',

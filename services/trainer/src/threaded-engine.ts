@@ -35,8 +35,11 @@ export class ThreadedEngine implements Engine {
   }
 
   /** Starts the thread and waits for its engine. Rejects with an EngineStartError. */
-  static async start(settings: EngineSettings): Promise<ThreadedEngine> {
-    const thread = new Worker(new URL('./engine-thread.js', import.meta.url), { workerData: settings });
+  static async start(
+    settings: EngineSettings,
+    startThread: (settings: EngineSettings) => Worker = startEngineThread,
+  ): Promise<ThreadedEngine> {
+    const thread = startThread(settings);
     const started = await firstMessage(thread);
     if ('fault' in started) {
       await thread.terminate();
@@ -88,18 +91,21 @@ export class ThreadedEngine implements Engine {
   }
 }
 
-/** What the thread says of its start, or how it crashed before it could. Leaves no listener behind. */
+/** The compiled thread beside this compiled file: Node runs no TypeScript in threads. */
+function startEngineThread(settings: EngineSettings): Worker {
+  return new Worker(new URL('./engine-thread.js', import.meta.url), { workerData: settings });
+}
+
+/** What the thread says of its start, or how it ended before it could. Leaves no listener behind. */
 function firstMessage(thread: Worker): Promise<EngineStarted> {
   return new Promise((resolve) => {
-    const onMessage = (message: EngineStarted) => {
-      thread.off('error', onError);
-      resolve(message);
+    const settle = (started: EngineStarted) => {
+      thread.off('message', settle).off('error', onError).off('exit', onExit);
+      resolve(started);
     };
-    const onError = ({ message }: Error) => {
-      thread.off('message', onMessage);
-      resolve({ fault: 'internal', message });
-    };
-    thread.once('message', onMessage);
-    thread.once('error', onError);
+    const onError = ({ message }: Error) => settle({ fault: 'internal', message });
+    const onExit = (code: number) =>
+      settle({ fault: 'internal', message: `the engine thread ended with code ${code}` });
+    thread.on('message', settle).on('error', onError).on('exit', onExit);
   });
 }

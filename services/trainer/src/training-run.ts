@@ -1,5 +1,5 @@
 import { NO_AUGMENTATION } from '@lunastream/augmentation';
-import { epochPlan, splitCandidates, type Candidate } from '@lunastream/dataset';
+import { epochPlan, type Candidate, type CandidateSplit } from '@lunastream/dataset';
 import type { BatchResult, Checkpoint, Engine } from '@lunastream/engine';
 import {
   epochLogLines,
@@ -21,9 +21,8 @@ import type { RunFolder } from './run-folder.ts';
 import type { RunJournal } from './run-journal.ts';
 import type { RunSettings } from './run-settings.ts';
 import type { SampleSource } from './sample-source.ts';
+import { describeLeftOut } from './split-dataset.ts';
 
-/** Every tenth patient, or candidate, validates, as in the chapter. */
-const VALIDATION_STRIDE = 10;
 /** Progress is told at most ten times a second. */
 const PROGRESS_INTERVAL_MS = 100;
 /** A batch that takes longer than this to fill is told as waiting. */
@@ -44,7 +43,7 @@ const SHOWN_PROBLEMS = 3;
 export interface TrainingRunParts {
   readonly settings: RunSettings;
   readonly dataset: TrainingDataset;
-  readonly split: DatasetSplit;
+  readonly split: CandidateSplit;
   readonly engine: Engine;
   readonly samples: SampleSource;
   readonly folder: RunFolder;
@@ -62,29 +61,6 @@ export interface TrainingRunParts {
 export interface RunOutcome {
   readonly bestEpoch: number;
   readonly stallFraction: number;
-}
-
-/** The two sides of a data set. */
-export type DatasetSplit = ReturnType<typeof splitCandidates>;
-
-/**
- * Divides the candidates as the settings say.
- * @throws DatasetError when a side is empty, or a class that balancing needs.
- */
-export function splitDataset(dataset: TrainingDataset, settings: RunSettings): DatasetSplit {
-  const split = splitCandidates(dataset.candidates, {
-    by: settings.split,
-    validationStride: VALIDATION_STRIDE,
-  });
-  // Made for its checks alone: balancing needs both classes.
-  epochPlan({
-    candidates: split.training,
-    ratio: settings.ratio,
-    epochLength: 1,
-    runSeed: settings.seed,
-    epoch: 1,
-  });
-  return split;
 }
 
 /** One pass over a split. */
@@ -130,18 +106,11 @@ export class TrainingRun {
 
   /** Runs every epoch that is left. Rejects with the signal's reason when stopped. */
   async run(): Promise<RunOutcome> {
-    const { settings, journal, signal } = this.#parts;
+    const { settings, signal } = this.#parts;
     const firstEpoch = (await this.#resume()) + 1;
     for (let epoch = firstEpoch; epoch <= settings.epochs; epoch++) {
       signal.throwIfAborted();
-      const plan = epochPlan({
-        candidates: this.#training,
-        ratio: settings.ratio,
-        epochLength: settings.epochLength,
-        runSeed: settings.seed,
-        epoch,
-      });
-      const candidates = Array.from(plan, (index) => this.#training[index]!);
+      const candidates = this.#planTraining(epoch);
       this.#line(
         epochStartLine({
           epoch,
@@ -157,8 +126,21 @@ export class TrainingRun {
       const validated = await this.#pass({ epoch, split: 'val', candidates: this.#validation });
       await this.#finishEpoch(trained, validated);
     }
-    journal.add({ kind: 'line', time: this.#parts.clock.now(), level: 'INFO', text: this.#closingLine() });
+    this.#line(this.#closingLine());
     return { bestEpoch: this.#bestEpoch, stallFraction: this.stallFraction };
+  }
+
+  /** The candidates that an epoch trains on, by ordinal. */
+  #planTraining(epoch: number): Candidate[] {
+    const { ratio, epochLength, seed } = this.#parts.settings;
+    const plan = epochPlan({
+      candidates: this.#training,
+      ratio,
+      ...(epochLength === undefined ? {} : { epochLength }),
+      runSeed: seed,
+      epoch,
+    });
+    return Array.from(plan, (index) => this.#training[index]!);
   }
 
   /** Puts model and counters where the checkpoint left them; returns the epochs that are done. */
@@ -196,7 +178,7 @@ export class TrainingRun {
     const passStartMs = clock.nowMs();
     try {
       const batches = loadBatches({
-        samples: samples.stream(plan, signal),
+        openSamples: (closed) => samples.stream(plan, AbortSignal.any([signal, closed])),
         labels,
         batchSize: settings.batchSize,
         chunkShape: settings.chunkShape,
@@ -272,13 +254,9 @@ export class TrainingRun {
           `${positives} pos, ${shownRatio} ratio`,
       );
     }
-    const { missingScan, outsideScan, badScan } = dataset.leftOut;
-    if (missingScan + outsideScan + badScan > 0) {
-      this.#line(
-        `Left out: ${missingScan} candidates of absent scans, ${outsideScan} outside their scan, ` +
-          `${badScan} of damaged scans (\`lunastream data check\` lists them all)`,
-        'WARNING',
-      );
+    const leftOut = describeLeftOut(dataset);
+    if (leftOut !== undefined) {
+      this.#line(`Left out: ${leftOut} (\`lunastream data check\` lists them all)`, 'WARNING');
       for (const problem of dataset.problems.slice(0, SHOWN_PROBLEMS)) this.#line(problem, 'WARNING');
     }
     if (sharedSeriesCount > 0) {
@@ -323,7 +301,7 @@ class PassProgress {
       batchCount: Math.ceil(pass.candidates.length / parts.settings.batchSize),
       skippedBatches: parts.workerCount,
     });
-    this.#line('WARNING', this.#estimate.start());
+    this.#line('WARNING', this.#estimate.start(parts.clock.now()));
     this.#tell(undefined);
     this.#waitingTimer = setInterval(() => {
       const waitingFor = parts.samples.waitingFor();
