@@ -1,0 +1,82 @@
+"""Peer of the training suite: LunaModel, cross entropy and SGD with momentum in PyTorch.
+
+Prints {"version", "samples_per_second", "forward_samples_per_second", "peak_rss_mb"}; medians of rounds."""
+
+import argparse
+import json
+import resource
+import statistics
+import time
+
+import torch
+from torch import nn
+
+ROUNDS = 5
+
+
+def block(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv3d(inputs, outputs, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv3d(outputs, outputs, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.MaxPool3d(2, 2),
+    )
+
+
+def luna_model(depth: int, height: int, width: int) -> nn.Sequential:
+    head = 64 * (depth // 16) * (height // 16) * (width // 16)
+    return nn.Sequential(
+        nn.BatchNorm3d(1), block(1, 8), block(8, 16), block(16, 32), block(32, 64), nn.Flatten(), nn.Linear(head, 2)
+    )
+
+
+def median_seconds(step) -> float:
+    step()
+    seconds = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--batch", type=int, required=True)
+    parser.add_argument("--chunk", required=True)
+    parser.add_argument("--threads", type=int, required=True)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(1)
+    depth, height, width = map(int, options.chunk.split("x"))
+    model = luna_model(depth, height, width)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.99)
+    chunks = torch.rand(options.batch, 1, depth, height, width) * 1400 - 1000
+    labels = torch.arange(options.batch) % 2
+
+    def train() -> None:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(chunks), labels).backward()
+        optimizer.step()
+
+    def evaluate() -> None:
+        with torch.no_grad():
+            model(chunks)
+
+    train_seconds = median_seconds(train)
+    model.eval()
+    evaluate_seconds = median_seconds(evaluate)
+    print(
+        json.dumps(
+            {
+                "version": torch.__version__,
+                "samples_per_second": options.batch / train_seconds,
+                "forward_samples_per_second": options.batch / evaluate_seconds,
+                "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            }
+        )
+    )
+
+
+main()

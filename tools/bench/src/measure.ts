@@ -1,0 +1,40 @@
+import { performance } from 'node:perf_hooks';
+
+/** How often a measurement is repeated. The median of rounds is told: one slow round on a shared machine does no harm. */
+export interface MeasureOptions {
+  readonly rounds: number;
+  /** A round repeats the work until it took this long, so that the clock's steps don't count. */
+  readonly minRoundMs: number;
+}
+
+const DEFAULTS: MeasureOptions = { rounds: 9, minRoundMs: 150 };
+
+/** The middle value; of two middle ones their mean. @throws RangeError for no values. */
+export function median(values: readonly number[]): number {
+  if (values.length === 0) throw new RangeError('Cannot take a median: there must be a value, got none');
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Median milliseconds that one call of `work` takes, after a round that warms up the compiler. */
+export async function medianMs(
+  work: () => void | Promise<unknown>,
+  { rounds, minRoundMs }: MeasureOptions = DEFAULTS,
+): Promise<number> {
+  const round = async () => {
+    const startMs = performance.now();
+    let calls = 0;
+    let tookMs: number;
+    do {
+      await work();
+      calls++;
+      tookMs = performance.now() - startMs;
+    } while (tookMs < minRoundMs);
+    return tookMs / calls;
+  };
+  await round();
+  const times: number[] = [];
+  while (times.length < rounds) times.push(await round());
+  return median(times);
+}

@@ -1,0 +1,83 @@
+import { createEngine, engineNames, type Batch } from '@lunastream/engine';
+import { RandomPurpose, RandomStream } from '@lunastream/random';
+import { parseShape, voxelCount, type Shape } from '@lunastream/volume';
+import { Option } from 'commander';
+import { medianMs } from './measure.ts';
+import { runPeer } from './peer.ts';
+import type { Suite, SuiteOptions } from './suite.ts';
+
+interface TrainingOptions extends SuiteOptions {
+  readonly engine: string;
+  readonly batch: number;
+  readonly chunk: string;
+}
+
+/** Channels of the four blocks of LunaModel, the input's before them. */
+const CHANNELS = [1, 8, 16, 32, 64] as const;
+const KERNEL_VOXELS = 27;
+/** A training step: forward, gradient of the input, gradient of the kernels; the first layer's input needs none. */
+const PASSES_OF_TRAINING = 3;
+
+/** Multiply-adds of the eight convolutions for one sample, forward, computed densely. */
+function forwardMultiplyAdds({ depth, height, width }: Shape): number {
+  let sum = 0;
+  for (let block = 0; block < 4; block++) {
+    const voxels = (depth >> block) * (height >> block) * (width >> block);
+    const [from, to] = [CHANNELS[block]!, CHANNELS[block + 1]!];
+    sum += KERNEL_VOXELS * voxels * (from * to + to * to);
+  }
+  return sum;
+}
+
+function makeBatch(count: number, shape: Shape): Batch {
+  const random = new RandomStream({ runSeed: 1, epoch: 0, ordinal: 0, purpose: RandomPurpose.phantom });
+  return {
+    voxelsHu: Float32Array.from({ length: count * voxelCount(shape) }, () =>
+      random.uniformBetween(-1000, 400),
+    ),
+    labels: Uint8Array.from({ length: count }, (_, position) => position % 2),
+    count,
+  };
+}
+
+/** How fast does an engine train LunaModel? */
+export const trainingSuite: Suite<TrainingOptions> = {
+  name: 'training',
+  question: 'samples that an engine trains, and evaluates, in a second: LunaModel',
+  addOptions: (command) =>
+    command
+      .addOption(new Option('--engine <name>', 'engine').choices(['auto', ...engineNames()]).default('auto'))
+      .option('--batch <samples>', 'samples of a batch', Number, 32)
+      .option('--chunk <shape>', 'depth x height x width in voxels', '32x48x48'),
+  async run({ engine: name, batch: count, chunk, peer, python }) {
+    const chunkShape = parseShape(chunk);
+    const settings = { engine: name, chunkShape, learningRate: 0.001, momentum: 0.99, runSeed: 1 };
+    const { engine } = await createEngine(settings);
+    const batch = makeBatch(count, chunkShape);
+    const rounds = { rounds: 5, minRoundMs: 0 };
+    const trainMs = await medianMs(() => engine.trainBatch(batch), rounds);
+    const evaluateMs = await medianMs(() => engine.evaluateBatch(batch), rounds);
+    engine.dispose();
+    const samplesPerSecond = (1000 * count) / trainMs;
+    const operations = 2 * PASSES_OF_TRAINING * forwardMultiplyAdds(chunkShape);
+    const figures = {
+      engine: engine.name,
+      samples_per_second: samplesPerSecond,
+      forward_samples_per_second: (1000 * count) / evaluateMs,
+      gflops: (operations * samplesPerSecond) / 1e9,
+      threads: 1,
+      peak_rss_mb: process.resourceUsage().maxRSS / 1024,
+    };
+    if (!peer) return figures;
+    const args = ['--batch', String(count), '--chunk', chunk, '--threads', String(figures.threads)];
+    const torch = await runPeer('train_torch.py', { python, args });
+    return {
+      ...figures,
+      peer: `PyTorch ${torch.version}`,
+      peer_samples_per_second: Number(torch.samples_per_second),
+      peer_forward_samples_per_second: Number(torch.forward_samples_per_second),
+      peer_peak_rss_mb: Number(torch.peak_rss_mb),
+      ratio_to_peer: samplesPerSecond / Number(torch.samples_per_second),
+    };
+  },
+};
