@@ -73,7 +73,10 @@ export default tseslint.config(
   {
     ignores: [
       '**/dist/',
+      '**/build/',
       '**/node_modules/',
+      // AssemblyScript: its types are not TypeScript's.
+      'libs/*/kernels/',
       '.nx/',
       'libs/contracts/src/generated/',
       'runs/',

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { buildKernels } from './kernels.mjs';
 import { installed, root, run, say } from './process.mjs';
 
 const OLDEST_NODE = [20, 19];
@@ -19,9 +20,9 @@ function assertNodeVersion() {
   process.exit(2);
 }
 
-async function step(name, command, args) {
+async function step(name, work) {
   const startMs = performance.now();
-  const { code, output } = await run(command, args, { quiet: true });
+  const { code, output } = await work();
   if (code !== 0) {
     say(output);
     say(`Cannot set up lunastream: ${name} failed with code ${code}, see above`);
@@ -43,10 +44,13 @@ export async function setUp() {
   assertNodeVersion();
   const hash = lockHash();
   if (!existsSync(stampPath) || readFileSync(stampPath, 'utf8') !== hash) {
-    await step('install', 'npm', ['ci', '--no-audit', '--no-fund']);
+    await step('install', () => run('npm', ['ci', '--no-audit', '--no-fund'], { quiet: true }));
     writeFileSync(stampPath, hash);
   }
-  await step('build', process.execPath, [installed('typescript/bin/tsc'), '--build']);
+  await step('kernels', buildKernels);
+  await step('build', () =>
+    run(process.execPath, [installed('typescript/bin/tsc'), '--build'], { quiet: true }),
+  );
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) await setUp();
