@@ -62,7 +62,10 @@ const noMathRandom = [
   },
 ];
 const restrictedImports = {
-  paths: [{ name: 'node:process', message: 'Only main.ts may touch the process: pass what you need.' }],
+  paths: ['node:process', 'process'].map((name) => ({
+    name,
+    message: 'Only main.ts may touch the process: pass what you need.',
+  })),
 };
 const testingOnlyInTests = {
   name: '@lunastream/testing',

@@ -7,6 +7,7 @@ import { setUp } from './setup.mjs';
 
 const reportFolder = mkdtempSync(join(tmpdir(), 'lunastream-report-'));
 const reportPath = join(reportFolder, 'vitest.json');
+process.on('exit', () => rmSync(reportFolder, { recursive: true, force: true }));
 const node = process.execPath;
 
 /** Types are checked by the build in setup.mjs; protos, generated code and planted faults by tests of tools/check. */
@@ -65,7 +66,6 @@ for (const [name, [command, args]] of Object.entries(steps)) {
   if (code === 0) passedSteps++;
   else failedSteps++;
 }
-rmSync(reportFolder, { recursive: true });
 for (const name of counts.skipped) say(`skipped: ${name}`);
 // Formatting and lint count as one test each, so that the closing line tells about everything.
 const testSteps = counts.passed + counts.failed > 0 ? 1 : 0;
