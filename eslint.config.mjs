@@ -67,10 +67,10 @@ const restrictedImports = {
     message: 'Only main.ts may touch the process: pass what you need.',
   })),
 };
-const testingOnlyInTests = {
-  name: '@lunastream/testing',
-  message: 'Only tests and tools may import @lunastream/testing.',
-};
+const testingOnlyInTests = ['@lunastream/testing', '@lunastream/service-kit/testing'].map((name) => ({
+  name,
+  message: `Only tests and tools may import ${name}.`,
+}));
 
 export default tseslint.config(
   {
@@ -106,7 +106,7 @@ export default tseslint.config(
       'max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }],
       'max-params': ['error', 4],
       'no-console': 'error',
-      'no-restricted-imports': ['error', { paths: [...restrictedImports.paths, testingOnlyInTests] }],
+      'no-restricted-imports': ['error', { paths: [...restrictedImports.paths, ...testingOnlyInTests] }],
       'no-restricted-syntax': ['error', ...noProcessEnv, ...noMathRandom],
       eqeqeq: 'error',
     },

@@ -19,6 +19,7 @@ import {
 } from '@lunastream/contracts';
 import {
   isServiceError,
+  MAX_MESSAGE_BYTES,
   readStream,
   RequestError,
   streamHandler,
@@ -26,11 +27,13 @@ import {
   type RequestErrorKind,
   type ServedService,
 } from '@lunastream/service-kit';
-import { voxelCount, type Shape } from '@lunastream/volume';
+import { formatShape, voxelCount, type Shape } from '@lunastream/volume';
 
 // Wire types stop in this file.
 
 const MAX_SAMPLES = 1024;
+/** A sample travels in one message, beside less than a hundred bytes of its own. */
+const MAX_SAMPLE_BYTES = MAX_MESSAGE_BYTES - 1024;
 
 const SAMPLE_CODE_OF_CHUNK_CODE: Record<ChunkErrorCode, SampleErrorCode> = {
   [ChunkErrorCode.UNSPECIFIED]: SampleErrorCode.UNSPECIFIED,
@@ -61,6 +64,13 @@ function checkLease({ samples, chunkShape, augmentation }: StreamSamplesRequest)
   }
   if (chunkShape === undefined) {
     throw new RequestError('invalid-argument', 'Cannot stream samples: chunk_shape must be set, got none');
+  }
+  const sampleBytes = voxelCount(chunkShape) * Float32Array.BYTES_PER_ELEMENT;
+  if (sampleBytes > MAX_SAMPLE_BYTES) {
+    throw new RequestError(
+      'invalid-argument',
+      `Cannot stream samples: a sample must have at most ${MAX_SAMPLE_BYTES} bytes, got ${sampleBytes} of shape ${formatShape(chunkShape)}`,
+    );
   }
   try {
     return { shape: chunkShape, augmentation: compileAugmentationSettings(augmentation ?? NO_AUGMENTATION) };

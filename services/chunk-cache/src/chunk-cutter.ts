@@ -2,8 +2,10 @@ import { chunkKey, type TieredChunkStore } from '@lunastream/chunk-store';
 import type { Dataset, SeriesEntry } from '@lunastream/dataset';
 import { errorText } from '@lunastream/service-kit';
 import {
+  BadImageError,
   containsIrc,
   formatShape,
+  MissingImageError,
   readChunk,
   xyzToIrc,
   type Shape,
@@ -48,7 +50,14 @@ export class ChunkCutter {
     try {
       return await this.#volumes.use(series, (reader: VolumeReader) => readChunk(reader, centerIrc, shape));
     } catch (error) {
+      if (!isScanFault(error)) throw error;
       throw new ChunkFaultError('data-loss', errorText(error), { cause: error });
     }
   }
+}
+
+/** Whether the scan's files are to blame, or the disk they lie on; anything else is a bug. */
+function isScanFault(error: unknown): boolean {
+  if (error instanceof BadImageError || error instanceof MissingImageError) return true;
+  return error instanceof Error && 'syscall' in error;
 }

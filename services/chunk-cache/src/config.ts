@@ -18,7 +18,7 @@ const datasetsSchema = z.string().transform((text, context): DatasetLocation[] =
   }
   const datasets = locations.map((match) => ({ name: match![1]!, folder: match![2]! }));
   if (new Set(datasets.map(({ name }) => name)).size < datasets.length) {
-    context.addIssue({ code: 'custom', message: 'names each data set once' });
+    context.addIssue({ code: 'custom', message: 'must name each data set once' });
     return z.NEVER;
   }
   return datasets;

@@ -17,7 +17,7 @@ export class DatasetCatalog {
    * The data set called `name`.
    * @throws RequestError not-found for an unknown name, failed-precondition for a folder that cannot be read.
    */
-  get(name: string): Promise<Dataset> {
+  async get(name: string): Promise<Dataset> {
     const folder = this.#folders.get(name);
     if (folder === undefined) {
       const known = [...this.#folders.keys()].join(', ');

@@ -2,6 +2,7 @@ import {
   ChunkErrorCode,
   ChunkServiceService,
   DatasetServiceService,
+  type ChunkReference,
   type ChunkServiceServer,
   type DatasetServiceServer,
   type GetDatasetResponse,
@@ -12,13 +13,14 @@ import {
 import type { TieredChunkStore } from '@lunastream/chunk-store';
 import type { Dataset } from '@lunastream/dataset';
 import {
+  MAX_MESSAGE_BYTES,
   RequestError,
   streamHandler,
   unaryHandler,
   type HandlerContext,
   type ServedService,
 } from '@lunastream/service-kit';
-import { xyzMm, type Shape } from '@lunastream/volume';
+import { formatShape, voxelCount, xyzMm, type Shape, type XyzMm } from '@lunastream/volume';
 import type { ChunkCutter } from './chunk-cutter.ts';
 import type { DatasetCatalog } from './dataset-catalog.ts';
 import { ChunkFaultError, type ChunkFault } from './errors.ts';
@@ -29,6 +31,8 @@ const CANDIDATES_PER_PAGE = 1000;
 const MAX_PROBLEMS = 20;
 const MAX_REFERENCES = 4096;
 const MAX_AXIS_VOXELS = 512;
+/** A chunk travels in one message, beside less than a hundred bytes of its own. */
+const MAX_CHUNK_BYTES = MAX_MESSAGE_BYTES - 1024;
 /** Chunks cut ahead of the client, so that reading scans and sending overlap; bounds the memory of a call. */
 const CHUNKS_AHEAD = 8;
 
@@ -57,8 +61,8 @@ export function createHandlers(parts: ChunkCacheParts, context: HandlerContext):
     }),
   };
   const chunks: ChunkServiceServer = {
-    streamChunks: streamHandler(context, async function* (request, signal) {
-      for await (const response of streamChunks(parts, request, signal)) {
+    streamChunks: streamHandler(context, async function* (request) {
+      for await (const response of streamChunks(parts, request)) {
         if (response.result?.$case === 'error') failedChunkCount++;
         yield response;
       }
@@ -118,6 +122,13 @@ function checkedShape({ shape, references }: StreamChunksRequest): Shape {
       `Cannot stream chunks: each axis of shape must be in 1..${MAX_AXIS_VOXELS}, got ${axes.join('x') || 'none'}`,
     );
   }
+  const chunkBytes = voxelCount(shape) * Int16Array.BYTES_PER_ELEMENT;
+  if (chunkBytes > MAX_CHUNK_BYTES) {
+    throw new RequestError(
+      'invalid-argument',
+      `Cannot stream chunks: a chunk must have at most ${MAX_CHUNK_BYTES} bytes, got ${chunkBytes} of shape ${formatShape(shape)}`,
+    );
+  }
   if (references.length < 1 || references.length > MAX_REFERENCES) {
     throw new RequestError(
       'invalid-argument',
@@ -127,10 +138,21 @@ function checkedShape({ shape, references }: StreamChunksRequest): Shape {
   return shape;
 }
 
+function centerOf({ seriesUid, centerXyzMm }: ChunkReference): XyzMm {
+  const { x, y, z } = centerXyzMm ?? { x: NaN, y: NaN, z: NaN };
+  if (![x, y, z].every(Number.isFinite)) {
+    throw new ChunkFaultError(
+      'out-of-range',
+      `Cannot cut a chunk of scan ${seriesUid}: center_xyz_mm must be three finite numbers, got ` +
+        (centerXyzMm === undefined ? 'none' : `${x},${y},${z}`),
+    );
+  }
+  return xyzMm(x, y, z);
+}
+
 async function* streamChunks(
   { catalog, cutter }: ChunkCacheParts,
   request: StreamChunksRequest,
-  signal: AbortSignal,
 ): AsyncGenerator<StreamChunksResponse> {
   const shape = checkedShape(request);
   const dataset = await catalog.get(request.dataset);
@@ -141,10 +163,9 @@ async function* streamChunks(
     );
   }
   const answer = async (referenceIndex: number): Promise<StreamChunksResponse> => {
-    const { seriesUid, centerXyzMm } = request.references[referenceIndex]!;
-    const { x, y, z } = centerXyzMm ?? { x: NaN, y: NaN, z: NaN };
+    const reference = request.references[referenceIndex]!;
     try {
-      const voxels = await cutter.getChunk(dataset, seriesUid, xyzMm(x, y, z), shape);
+      const voxels = await cutter.getChunk(dataset, reference.seriesUid, centerOf(reference), shape);
       const voxelsHu = Buffer.from(voxels.buffer, voxels.byteOffset, voxels.byteLength);
       return { referenceIndex, result: { $case: 'chunk', value: { shape, voxelsHu } } };
     } catch (error) {
@@ -155,7 +176,6 @@ async function* streamChunks(
   };
   const ahead: Promise<StreamChunksResponse>[] = [];
   for (let next = 0; next < request.references.length || ahead.length > 0;) {
-    signal.throwIfAborted();
     while (next < request.references.length && ahead.length < CHUNKS_AHEAD) {
       const started = answer(next++);
       // Awaited below in order; until then its failure must not count as unhandled.

@@ -35,7 +35,8 @@ export class VolumePool {
     volume.users++;
     try {
       const reader = await volume.opened;
-      return await work(reader).finally(() => (volume.residentBytes = reader.residentBytes));
+      volume.residentBytes = reader.residentBytes;
+      return await work(reader);
     } catch (error) {
       // A scan that failed is opened afresh next time: its file may have been repaired or replaced.
       if (this.#volumes.get(series.path) === volume) this.#volumes.delete(series.path);
@@ -43,7 +44,7 @@ export class VolumePool {
     } finally {
       volume.users--;
       if (volume.users === 0 && this.#volumes.get(series.path) !== volume) await close(volume);
-      await this.#closeSurplus();
+      await Promise.all(this.#takeSurplus().map(close));
     }
   }
 
@@ -54,15 +55,18 @@ export class VolumePool {
     await Promise.all(volumes.map(close));
   }
 
-  async #closeSurplus(): Promise<void> {
+  /** Takes out the scans to close. Does not wait: what is held would change meanwhile. */
+  #takeSurplus(): PooledVolume[] {
     let heldBytes = [...this.#volumes.values()].reduce((sum, volume) => sum + volume.residentBytes, 0);
+    const surplus: PooledVolume[] = [];
     for (const [path, volume] of this.#volumes) {
-      if (this.#volumes.size <= MAX_OPEN_VOLUMES && heldBytes <= this.#limitBytes) return;
+      if (this.#volumes.size <= MAX_OPEN_VOLUMES && heldBytes <= this.#limitBytes) break;
       if (volume.users > 0) continue;
       this.#volumes.delete(path);
       heldBytes -= volume.residentBytes;
-      await close(volume);
+      surplus.push(volume);
     }
+    return surplus;
   }
 }
 

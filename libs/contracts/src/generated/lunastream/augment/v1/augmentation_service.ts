@@ -697,7 +697,8 @@ export const AugmentationServiceService = {
    * place and does not end the stream. Safe to repeat, whole or in part.
    *
    * Errors:
-   * - INVALID_ARGUMENT: an empty or oversized lease (over 1,024 samples), a bad shape or augmentation setting.
+   * - INVALID_ARGUMENT: an empty or oversized lease (over 1,024 samples), a bad shape or augmentation setting, or samples
+   *   that do not fit a message of 16 MiB.
    * - FAILED_PRECONDITION: the data set changed since its fingerprint was read.
    * - UNAVAILABLE: the worker is draining or cannot reach the chunk cache; lease again elsewhere or later.
    */
@@ -721,7 +722,8 @@ export interface AugmentationServiceServer extends UntypedServiceImplementation 
    * place and does not end the stream. Safe to repeat, whole or in part.
    *
    * Errors:
-   * - INVALID_ARGUMENT: an empty or oversized lease (over 1,024 samples), a bad shape or augmentation setting.
+   * - INVALID_ARGUMENT: an empty or oversized lease (over 1,024 samples), a bad shape or augmentation setting, or samples
+   *   that do not fit a message of 16 MiB.
    * - FAILED_PRECONDITION: the data set changed since its fingerprint was read.
    * - UNAVAILABLE: the worker is draining or cannot reach the chunk cache; lease again elsewhere or later.
    */
@@ -736,7 +738,8 @@ export interface AugmentationServiceClient extends Client {
    * place and does not end the stream. Safe to repeat, whole or in part.
    *
    * Errors:
-   * - INVALID_ARGUMENT: an empty or oversized lease (over 1,024 samples), a bad shape or augmentation setting.
+   * - INVALID_ARGUMENT: an empty or oversized lease (over 1,024 samples), a bad shape or augmentation setting, or samples
+   *   that do not fit a message of 16 MiB.
    * - FAILED_PRECONDITION: the data set changed since its fingerprint was read.
    * - UNAVAILABLE: the worker is draining or cannot reach the chunk cache; lease again elsewhere or later.
    */

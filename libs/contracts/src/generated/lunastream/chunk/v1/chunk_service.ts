@@ -806,7 +806,8 @@ export const ChunkServiceService = {
    * pure functions of the request: safe to repeat.
    *
    * Errors:
-   * - INVALID_ARGUMENT: no references, too many, or a shape with an axis of 0 or over 512 voxels; nothing is sent.
+   * - INVALID_ARGUMENT: no references, too many, or a shape with an axis of 0 or over 512 voxels, or of more voxels than
+   *   fit a message of 16 MiB; nothing is sent.
    * - NOT_FOUND: the service knows no data set of that name.
    * - FAILED_PRECONDITION: dataset_fingerprint is set and the data set has another; ask for the candidates again.
    */
@@ -848,7 +849,8 @@ export interface ChunkServiceServer extends UntypedServiceImplementation {
    * pure functions of the request: safe to repeat.
    *
    * Errors:
-   * - INVALID_ARGUMENT: no references, too many, or a shape with an axis of 0 or over 512 voxels; nothing is sent.
+   * - INVALID_ARGUMENT: no references, too many, or a shape with an axis of 0 or over 512 voxels, or of more voxels than
+   *   fit a message of 16 MiB; nothing is sent.
    * - NOT_FOUND: the service knows no data set of that name.
    * - FAILED_PRECONDITION: dataset_fingerprint is set and the data set has another; ask for the candidates again.
    */
@@ -872,7 +874,8 @@ export interface ChunkServiceClient extends Client {
    * pure functions of the request: safe to repeat.
    *
    * Errors:
-   * - INVALID_ARGUMENT: no references, too many, or a shape with an axis of 0 or over 512 voxels; nothing is sent.
+   * - INVALID_ARGUMENT: no references, too many, or a shape with an axis of 0 or over 512 voxels, or of more voxels than
+   *   fit a message of 16 MiB; nothing is sent.
    * - NOT_FOUND: the service knows no data set of that name.
    * - FAILED_PRECONDITION: dataset_fingerprint is set and the data set has another; ask for the candidates again.
    */

@@ -1,0 +1,271 @@
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
+import { EventEmitter, once } from 'node:events';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { z } from 'zod';
+import { datasetService } from '../test/dataset-service.ts';
+import { checkHealth } from '../test/platform-clients.ts';
+import { commonSettings } from './common-settings.ts';
+import { setting, type Environment } from './config.ts';
+import {
+  runService,
+  type HostProcess,
+  type ServiceDefinition,
+  type ServingMessage,
+  type StartedService,
+} from './run-service.ts';
+import { addressSchema, integerSchema } from './setting-schemas.ts';
+import { startInProcessServer, type LogLine } from './testing/index.ts';
+
+const settings = {
+  listen: setting({
+    variable: 'LISTEN',
+    schema: addressSchema,
+    fallback: '127.0.0.1:0',
+    help: 'Address to listen on',
+  }),
+  token: setting({
+    variable: 'API_TOKEN',
+    schema: z.string(),
+    fallback: '',
+    help: 'Secret of the store',
+    secret: true,
+  }),
+  size: setting({ variable: 'SIZE', schema: integerSchema(1, 9), help: 'How many, 1..9' }),
+  ...commonSettings,
+} as const;
+
+/** A process that only remembers what was done to it. */
+class FakeHost extends EventEmitter implements HostProcess {
+  readonly argv: readonly string[];
+  readonly env: Environment;
+  readonly exitCodes: number[] = [];
+  readonly logLines: LogLine[] = [];
+  output = '';
+  errorOutput = '';
+  readonly stdout = { write: (text: string) => (this.output += text) };
+  readonly stderr = { write: (text: string) => (this.errorOutput += text) };
+  readonly log = { write: (line: string) => this.#remember(JSON.parse(line) as LogLine) };
+
+  constructor(env: Environment = { SIZE: '3' }, options: readonly string[] = []) {
+    super();
+    this.env = env;
+    this.argv = ['node', 'main.js', ...options];
+  }
+
+  exit(code: number): void {
+    this.exitCodes.push(code);
+  }
+
+  send(message: unknown): boolean {
+    return this.emit('message', message);
+  }
+
+  get states(): unknown[] {
+    return this.logLines.map(({ state }) => state).filter((state) => state !== undefined);
+  }
+
+  /** Emits each state as an event. */
+  #remember(line: LogLine): void {
+    this.logLines.push(line);
+    if (typeof line.state === 'string') this.emit(line.state);
+  }
+}
+
+function define(start: ServiceDefinition<typeof settings>['start']): ServiceDefinition<typeof settings> {
+  return { name: 'sample', title: 'sample: a service of a test', settings, start };
+}
+
+const neverStarted = define(() => Promise.reject(new Error('the test must not start this service')));
+
+/** A service that notes what happens to it in `steps`. */
+function recordingService(steps: string[], beforeDrain?: StartedService['beforeDrain']) {
+  return define((_config, context) => {
+    steps.push('start');
+    return Promise.resolve({
+      services: datasetService({})(context),
+      beforeDrain:
+        beforeDrain ??
+        (() => {
+          steps.push('beforeDrain');
+          return Promise.resolve();
+        }),
+      close: () => {
+        steps.push('close');
+        return Promise.resolve();
+      },
+    });
+  });
+}
+
+/** Runs `definition` until it serves. */
+async function startServing(definition: ServiceDefinition<typeof settings>, host: FakeHost) {
+  const serving = once(host, 'message') as Promise<[ServingMessage]>;
+  const ended = runService(definition, host);
+  const [{ type, address }] = await serving;
+  return { type, address, ended };
+}
+
+describe('runService() before it starts', () => {
+  it.each(['--help', '-h'])('prints its settings for %s and exits with 0', async (option) => {
+    const host = new FakeHost({}, [option]);
+    await runService(neverStarted, host);
+    expect(host.output).toMatch(/^sample: a service of a test\n\nEnvironment variables:\n/);
+    expect(host.output).toMatch(/^ {2}SIZE +How many, 1\.\.9 \(required\)$/m);
+    expect(host.output).toMatch(/^ {2}LUNASTREAM_DRAIN_TIMEOUT_MS .*\(default 2000\)$/m);
+    expect([host.exitCodes, host.errorOutput, host.logLines]).toEqual([[0], '', []]);
+  });
+
+  it('tells all faults of the environment at once and exits with 2', async () => {
+    const host = new FakeHost({ LISTEN: 'here', LUNASTREAM_LOG_LEVEL: 'loud' });
+    await runService(neverStarted, host);
+    expect(host.errorOutput).toMatch(
+      /3 fault\(s\)\n {2}LISTEN='here'.*\n {2}SIZE is missing.*\n {2}LUNASTREAM_LOG_LEVEL/,
+    );
+    expect([host.exitCodes, host.output, host.logLines]).toEqual([[2], '', []]);
+  });
+});
+
+describe('runService() serving', () => {
+  it('tells its parent the address it got, where it is healthy', async () => {
+    const host = new FakeHost();
+    const { type, address, ended } = await startServing(recordingService([]), host);
+    expect(type).toBe('serving');
+    expect(address).toMatch(/^127\.0\.0\.1:[1-9]\d*$/);
+    expect(await checkHealth(address, '')).toBe('SERVING');
+    host.emit('SIGTERM');
+    await ended;
+  });
+
+  it('hands the compiled settings to the service and logs them once, secrets masked', async () => {
+    const host = new FakeHost({ SIZE: '7', API_TOKEN: 'hunter2' });
+    let size = 0;
+    const service = define((config, context) => {
+      size = config.size;
+      return recordingService([]).start(config, context);
+    });
+    const { ended } = await startServing(service, host);
+    host.emit('SIGTERM');
+    await ended;
+    expect(size).toBe(7);
+    const configurations = host.logLines.filter(({ config }) => config !== undefined);
+    expect(configurations).toMatchObject([
+      { config: { SIZE: '7', API_TOKEN: '(masked)' }, service: 'sample' },
+    ]);
+    expect(JSON.stringify(host.logLines)).not.toContain('hunter2');
+  });
+
+  it('runs without a parent to tell', async () => {
+    const fake = new FakeHost();
+    const { argv, env, stdout, stderr } = fake;
+    const serving = once(fake, 'SERVING');
+    const host: HostProcess = {
+      argv,
+      env,
+      stdout,
+      stderr,
+      log: fake.log,
+      exit: fake.exit.bind(fake),
+      once: fake.once.bind(fake),
+    };
+    const ended = runService(recordingService([]), host);
+    await serving;
+    fake.emit('SIGINT');
+    await ended;
+    expect(fake.exitCodes).toEqual([0]);
+  });
+});
+
+describe('runService() told to stop', () => {
+  it.each(['SIGTERM', 'SIGINT', 'disconnect'])(
+    'on %s ends long work, drains, closes, logs each state and exits with 0',
+    async (event) => {
+      const host = new FakeHost();
+      const steps: string[] = [];
+      const { address, ended } = await startServing(recordingService(steps), host);
+      expect(host.exitCodes).toEqual([]);
+      host.emit(event);
+      await ended;
+      expect(steps).toEqual(['start', 'beforeDrain', 'close']);
+      expect(host.states).toEqual(['STARTING', 'SERVING', 'DRAINING', 'STOPPED']);
+      expect(host.exitCodes).toEqual([0]);
+      await expect(checkHealth(address, '')).rejects.toThrow(/UNAVAILABLE/);
+    },
+  );
+
+  it('is NOT_SERVING while it ends long work, and closes only after the streams ended', async () => {
+    const host = new FakeHost({ SIZE: '3', LUNASTREAM_DRAIN_TIMEOUT_MS: '0' });
+    const steps: string[] = [];
+    let address = '';
+    const service = define(async (config, context) => {
+      const started = await recordingService(steps, async () => {
+        steps.push(await checkHealth(address, ''));
+      }).start(config, context);
+      void context.streams.track(async (signal) => {
+        await once(signal, 'abort');
+        steps.push('stream ended');
+      });
+      return started;
+    });
+    const running = await startServing(service, host);
+    address = running.address;
+    host.emit('SIGTERM');
+    await running.ended;
+    expect(steps).toEqual(['start', 'NOT_SERVING', 'stream ended', 'close']);
+  });
+
+  it('stops as soon as it serves when it was told so while starting', async () => {
+    const host = new FakeHost();
+    const steps: string[] = [];
+    const service = define((config, context) => {
+      host.emit('SIGTERM');
+      return recordingService(steps).start(config, context);
+    });
+    await runService(service, host);
+    expect(steps).toEqual(['start', 'beforeDrain', 'close']);
+    expect(host.exitCodes).toEqual([0]);
+  });
+});
+
+describe('runService() that fails', () => {
+  it('says why it could not start and exits with 1', async () => {
+    const host = new FakeHost();
+    await runService(
+      define(() => Promise.reject(new Error('Cannot open the lmdb tier'))),
+      host,
+    );
+    expect(host.states).toEqual(['STARTING', 'FAILED']);
+    expect(host.logLines.at(-1)).toMatchObject({
+      level: 'fatal',
+      msg: 'Cannot open the lmdb tier',
+      err: { message: 'Cannot open the lmdb tier' },
+    });
+    expect(host.exitCodes).toEqual([1]);
+  });
+
+  it('releases what it opened when its address is taken', async () => {
+    const other = await startInProcessServer(datasetService({}));
+    onTestFinished(() => other.stop());
+    // grpc-js writes the same to standard error.
+    setLogVerbosity(logVerbosity.NONE);
+    onTestFinished(() => setLogVerbosity(logVerbosity.ERROR));
+    const host = new FakeHost({ SIZE: '1', LISTEN: other.address });
+    const steps: string[] = [];
+    await runService(recordingService(steps), host);
+    expect(steps).toEqual(['start', 'close']);
+    expect(host.logLines.at(-1)).toMatchObject({ msg: expect.stringContaining(other.address) as string });
+    expect(host.exitCodes).toEqual([1]);
+  });
+
+  it('releases what it opened when ending long work fails', async () => {
+    const host = new FakeHost();
+    const steps: string[] = [];
+    const service = recordingService(steps, () => Promise.reject(new Error('the run cannot be saved')));
+    const { address, ended } = await startServing(service, host);
+    host.emit('SIGTERM');
+    await ended;
+    expect(steps).toEqual(['start', 'close']);
+    expect(host.states).toEqual(['STARTING', 'SERVING', 'DRAINING', 'FAILED']);
+    await expect(checkHealth(address, '')).rejects.toThrow(/UNAVAILABLE/);
+    expect(host.exitCodes).toEqual([1]);
+  });
+});

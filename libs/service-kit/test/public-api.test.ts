@@ -1,0 +1,43 @@
+import { expect, it } from 'vitest';
+import * as serviceKit from '../src/index.ts';
+import * as testing from '../src/testing/index.ts';
+
+it('exports these names and no others', () => {
+  expect(Object.keys(serviceKit).sort()).toMatchInlineSnapshot(`
+    [
+      "CHANNEL_OPTIONS",
+      "ConfigError",
+      "GrpcServer",
+      "MAX_MESSAGE_BYTES",
+      "RequestError",
+      "StreamRegistry",
+      "addressListSchema",
+      "addressSchema",
+      "callUnary",
+      "commonSettings",
+      "compileConfig",
+      "createClient",
+      "createLogger",
+      "describeSettings",
+      "errorText",
+      "integerSchema",
+      "isServiceError",
+      "logLevelSchema",
+      "maskedConfig",
+      "readStream",
+      "runService",
+      "setting",
+      "sizeSchema",
+      "streamHandler",
+      "toGrpcStatus",
+      "unaryHandler",
+    ]
+  `);
+  expect(Object.keys(testing).sort()).toMatchInlineSnapshot(`
+    [
+      "collect",
+      "failureOf",
+      "startInProcessServer",
+    ]
+  `);
+});

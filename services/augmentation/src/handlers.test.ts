@@ -1,0 +1,301 @@
+import {
+  applyTransform,
+  CHAPTER_AUGMENTATION,
+  NO_AUGMENTATION,
+  sampleTransform,
+  type AugmentationSettings,
+} from '@lunastream/augmentation';
+import {
+  AugmentationServiceClient,
+  ChunkErrorCode,
+  ChunkServiceClient,
+  SampleErrorCode,
+  type SampleReference,
+  type StreamChunksResponse,
+  type StreamSamplesRequest,
+  type StreamSamplesResponse,
+} from '@lunastream/contracts';
+import { createClient, readStream, RequestError } from '@lunastream/service-kit';
+import { collect, failureOf, startInProcessServer } from '@lunastream/service-kit/testing';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import {
+  chunkOf,
+  fakeChunkCache,
+  FINGERPRINT,
+  streamFakeChunks,
+  type StreamChunks,
+} from '../test/fake-chunk-cache.ts';
+import { createHandlers } from './handlers.ts';
+
+const SHAPE = { depth: 4, height: 6, width: 8 };
+const RUN_SEED = 0xfeedbeef;
+const EPOCH = 3;
+
+async function startWorker(cacheAddress: string) {
+  const chunkCache = createClient(ChunkServiceClient, cacheAddress);
+  const server = await startInProcessServer((context) => createHandlers(chunkCache, context));
+  onTestFinished(async () => {
+    await server.stop();
+    chunkCache.close();
+  });
+  const client = server.connect(AugmentationServiceClient);
+  const openLease = (request: Partial<StreamSamplesRequest>) =>
+    client.streamSamples({
+      leaseId: 'test',
+      dataset: 'luna',
+      datasetFingerprint: FINGERPRINT,
+      runSeed: RUN_SEED,
+      epoch: EPOCH,
+      chunkShape: SHAPE,
+      augmentation: undefined,
+      samples: [],
+      ...request,
+    });
+  return { ...server, openLease };
+}
+
+/** A worker and its cache, both over real sockets. */
+async function serve(streamChunks?: StreamChunks) {
+  const cache = await startInProcessServer(fakeChunkCache(streamChunks));
+  onTestFinished(() => cache.stop());
+  return startWorker(cache.address);
+}
+
+function sample(ordinal: number, seriesUid = 'a'): SampleReference {
+  return { ordinal, seriesUid, centerXyzMm: { x: ordinal % 7, y: 0, z: 0 } };
+}
+
+/** Voxels of an answer, or the code and message of its error. */
+function outcome({ result }: StreamSamplesResponse) {
+  if (result?.$case === 'error') return [result.value.code, result.value.message];
+  const bytes = Uint8Array.from(result?.value.voxelsHu ?? []);
+  return new Float32Array(bytes.buffer);
+}
+
+/** What the sample must be: the transform of its ordinal, applied to the chunk the cache has. */
+function expectedSample(reference: SampleReference, augmentation: AugmentationSettings): Float32Array {
+  const key = { runSeed: RUN_SEED, epoch: EPOCH, ordinal: reference.ordinal };
+  return applyTransform(chunkOf(reference, SHAPE), SHAPE, sampleTransform(augmentation, key));
+}
+
+describe('AugmentationService.StreamSamples', () => {
+  it.each([
+    ['no augmentation settings', undefined],
+    ['settings that switch all off', NO_AUGMENTATION],
+  ])('gives the chunks as float32, unchanged, for %s', async (_, augmentation) => {
+    const { openLease } = await serve();
+    const samples = [sample(5), sample(0, 'bb'), sample(9)];
+    const responses = await collect(openLease({ samples, augmentation }));
+    expect(responses.map(({ ordinal }) => ordinal)).toEqual([5, 0, 9]);
+    expect(responses[0]?.result).toMatchObject({ $case: 'sample', value: { shape: SHAPE } });
+    expect(responses.map(outcome)).toEqual(
+      samples.map((reference) => Float32Array.from(chunkOf(reference, SHAPE))),
+    );
+  });
+
+  it('applies the transform that is drawn for seed, epoch and ordinal', async () => {
+    const { openLease } = await serve();
+    const samples = [0, 1, 2, 77, 2 ** 32 - 1].map((ordinal) => sample(ordinal));
+    const responses = await collect(openLease({ samples, augmentation: CHAPTER_AUGMENTATION }));
+    const expected = samples.map((reference) => expectedSample(reference, CHAPTER_AUGMENTATION));
+    expect(responses.map(outcome)).toEqual(expected);
+    expect(expected[1]).not.toEqual(Float32Array.from(chunkOf(samples[1]!, SHAPE)));
+  });
+
+  it('draws otherwise for another seed and another epoch', async () => {
+    const { openLease } = await serve();
+    const lease = { samples: [sample(1)], augmentation: CHAPTER_AUGMENTATION };
+    const first = (await collect(openLease(lease))).map(outcome);
+    expect((await collect(openLease({ ...lease, runSeed: 1 }))).map(outcome)).not.toEqual(first);
+    expect((await collect(openLease({ ...lease, epoch: EPOCH + 1 }))).map(outcome)).not.toEqual(first);
+  });
+
+  it('gives an ordinal the same bytes alone, in any lease, in any order and from any worker', async () => {
+    const [one, other] = [await serve(), await serve()];
+    const ordinals = Array.from({ length: 24 }, (_, ordinal) => ordinal);
+    const samplesOf = (order: readonly number[]) => order.map((ordinal) => sample(ordinal));
+    const read = async (worker: typeof one, order: readonly number[]) => {
+      const lease = { samples: samplesOf(order), augmentation: CHAPTER_AUGMENTATION };
+      const responses = await collect(worker.openLease(lease));
+      return new Map(responses.map((response) => [response.ordinal, outcome(response)]));
+    };
+    const whole = await read(one, ordinals);
+    expect(whole.size).toBe(24);
+    expect(await read(other, [...ordinals].reverse())).toEqual(whole);
+    for (const ordinal of [0, 11, 23]) {
+      expect((await read(other, [ordinal])).get(ordinal)).toEqual(whole.get(ordinal));
+    }
+    const twice = await collect(
+      one.openLease({ samples: samplesOf([4, 4]), augmentation: CHAPTER_AUGMENTATION }),
+    );
+    expect(twice.map(outcome)).toEqual([whole.get(4), whole.get(4)]);
+  });
+
+  it('answers what the cache cannot give in its place, with the same kind and message', async () => {
+    const { openLease } = await serve();
+    const samples = [
+      sample(3, 'unknown'),
+      sample(4),
+      sample(5, 'outside'),
+      sample(6, 'damaged'),
+      sample(7, 'unspecified'),
+      sample(8),
+    ];
+    const responses = await collect(openLease({ samples }));
+    expect(responses.map(({ ordinal }) => ordinal)).toEqual([3, 4, 5, 6, 7, 8]);
+    expect(responses.map(outcome)).toEqual([
+      [SampleErrorCode.NOT_FOUND, 'Cannot cut a chunk of unknown'],
+      expectedSample(samples[1]!, NO_AUGMENTATION),
+      [SampleErrorCode.OUT_OF_RANGE, 'Cannot cut a chunk of outside'],
+      [SampleErrorCode.DATA_LOSS, 'Cannot cut a chunk of damaged'],
+      [SampleErrorCode.UNSPECIFIED, 'Cannot cut a chunk of unspecified'],
+      expectedSample(samples[5]!, NO_AUGMENTATION),
+    ]);
+  });
+
+  it('has a sample error for every chunk error', () => {
+    expect(SampleErrorCode).toEqual(ChunkErrorCode);
+  });
+});
+
+describe('AugmentationService.StreamSamples refuses', () => {
+  it.each<[string, Partial<StreamSamplesRequest>, string]>([
+    ['an empty lease', { samples: [] }, 'a lease must have 1..1024 samples, got 0'],
+    [
+      'a lease of 1,025 samples',
+      { samples: Array.from({ length: 1025 }, (_, ordinal) => sample(ordinal)) },
+      'a lease must have 1..1024 samples, got 1025',
+    ],
+    ['a lease without a shape', { chunkShape: undefined }, 'chunk_shape must be set, got none'],
+    [
+      'samples that no message takes',
+      { chunkShape: { depth: 256, height: 256, width: 256 } },
+      'got 67108864 of shape 256x256x256',
+    ],
+    [
+      'an offset over 1',
+      { augmentation: { ...NO_AUGMENTATION, offset: 1.5 } },
+      'offset: it must be in 0..1, got 1.5',
+    ],
+    [
+      'a scale of 1',
+      { augmentation: { ...NO_AUGMENTATION, scale: 1 } },
+      'scale: it must be at least 0 and below 1',
+    ],
+    ['noise that is no number', { augmentation: { ...NO_AUGMENTATION, noiseHu: Number.NaN } }, 'noiseHu'],
+  ])('%s, without asking the cache', async (_, request, details) => {
+    let asked = 0;
+    const { openLease } = await serve((chunkRequest) => {
+      asked++;
+      return streamFakeChunks(chunkRequest);
+    });
+    const failure = await failureOf(collect(openLease({ samples: [sample(1)], ...request })));
+    expect(failure.status).toBe('INVALID_ARGUMENT');
+    expect(failure.details).toContain(details);
+    expect(asked).toBe(0);
+  });
+
+  it('nothing up to 1,024 samples', async () => {
+    const { openLease } = await serve();
+    const samples = Array.from({ length: 1024 }, (_, ordinal) => sample(ordinal));
+    expect(await collect(openLease({ samples }))).toHaveLength(1024);
+  });
+
+  it.each<[string, Partial<StreamSamplesRequest>, { status: string; details: string }]>([
+    ['an unknown data set', { dataset: 'lidc' }, { status: 'NOT_FOUND', details: 'no data set lidc' }],
+    [
+      'a data set that changed',
+      { datasetFingerprint: 'f2' },
+      { status: 'FAILED_PRECONDITION', details: 'the data set changed' },
+    ],
+    [
+      'a shape that the cache refuses',
+      { chunkShape: { ...SHAPE, depth: 0 } },
+      { status: 'INVALID_ARGUMENT', details: 'bad shape' },
+    ],
+  ])("%s in the cache's words", async (_, request, refusal) => {
+    const { openLease } = await serve();
+    expect(await failureOf(collect(openLease({ samples: [sample(1)], ...request })))).toEqual(refusal);
+  });
+});
+
+describe('AugmentationService.StreamSamples without a cache', () => {
+  it('is UNAVAILABLE when nothing listens at its address', async () => {
+    const gone = await startInProcessServer(fakeChunkCache());
+    await gone.stop();
+    const { openLease } = await startWorker(gone.address);
+    const failure = await failureOf(collect(openLease({ samples: [sample(1)] })));
+    expect(failure.status).toBe('UNAVAILABLE');
+    expect(failure.details).toMatch(/^the chunk cache does not answer: /);
+  });
+
+  it.each([
+    ['drains', new RequestError('unavailable', 'the service is stopping'), 'the service is stopping'],
+    ['has no room', new RequestError('resource-exhausted', 'too many requests'), 'too many requests'],
+    ['fails', new Error('secret of line 12'), 'internal: the request failed, see the log of the service'],
+  ])('is UNAVAILABLE when the cache %s midway; what came before has been sent', async (_, error, details) => {
+    const { openLease } = await serve(async function* (request) {
+      yield* streamFakeChunks({ ...request, references: request.references.slice(0, 1) });
+      throw error;
+    });
+    const samples = [sample(1), sample(2)];
+    const received: number[] = [];
+    const reading = async () => {
+      for await (const { ordinal } of readStream(openLease({ samples }))) received.push(ordinal);
+    };
+    expect(await failureOf(reading())).toEqual({
+      status: 'UNAVAILABLE',
+      details: `the chunk cache does not answer: ${details}`,
+    });
+    expect(received).toEqual([1]);
+  });
+
+  it.each<[string, StreamChunksResponse]>([
+    [
+      'a chunk of another size',
+      { referenceIndex: 0, result: { $case: 'chunk', value: { shape: SHAPE, voxelsHu: Buffer.alloc(7) } } },
+    ],
+    ['an answer without a result', { referenceIndex: 0, result: undefined }],
+  ])('calls %s a bug, and logs it', async (_, response) => {
+    const { openLease, log } = await serve(async function* () {
+      yield await Promise.resolve(response);
+    });
+    expect((await failureOf(collect(openLease({ samples: [sample(1)] })))).status).toBe('INTERNAL');
+    expect(log).toMatchObject([
+      { level: 'error', err: { message: expect.stringMatching(/^internal: /) as string } },
+    ]);
+  });
+});
+
+describe('AugmentationService.StreamSamples and its stream from the cache', () => {
+  /** A cache that sends one chunk and then waits to be cancelled. */
+  async function serveWaiting() {
+    let settle!: (reason: unknown) => void;
+    const cancelled = new Promise((resolve) => (settle = resolve));
+    const worker = await serve(async function* (request, signal) {
+      yield* streamFakeChunks({ ...request, references: request.references.slice(0, 1) });
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+      settle(signal.reason);
+    });
+    return { ...worker, cancelled };
+  }
+
+  it('is cancelled when the client cancels', async () => {
+    const { openLease, cancelled } = await serveWaiting();
+    for await (const { ordinal } of readStream(openLease({ samples: [sample(1), sample(2)] }))) {
+      expect(ordinal).toBe(1);
+      break;
+    }
+    expect(await cancelled).toMatchObject({ kind: 'cancelled' });
+  });
+
+  it('is cancelled when the worker drains, which the client is told', async () => {
+    const { openLease, cancelled, stop } = await serveWaiting();
+    const samples = readStream(openLease({ samples: [sample(1), sample(2)] }));
+    await samples.next();
+    const failure = failureOf(samples.next());
+    await stop();
+    expect(await cancelled).toMatchObject({ kind: 'cancelled' });
+    expect(await failure).toEqual({ status: 'UNAVAILABLE', details: 'the service is stopping' });
+  });
+});

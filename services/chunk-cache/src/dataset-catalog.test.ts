@@ -1,0 +1,68 @@
+import { createLogger } from '@lunastream/service-kit';
+import { withTemporaryFolder } from '@lunastream/testing';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { layOutScans } from '../test/lay-out-scans.ts';
+import { DatasetCatalog } from './dataset-catalog.ts';
+
+/** A catalog of data set `luna` in `folder`; `loads` counts how often it was read. */
+function catalogOf(folder: string) {
+  const lines: string[] = [];
+  const destination = { write: (line: string) => void lines.push(line) };
+  const logger = createLogger({ service: 'test', level: 'info', destination });
+  const catalog = new DatasetCatalog([{ name: 'luna', folder }], logger);
+  return { catalog, loads: () => lines.filter((line) => line.includes('data set luna read')).length };
+}
+
+describe('DatasetCatalog', () => {
+  it('reads a data set when it is first asked for, and only then', () =>
+    withTemporaryFolder(async (folder) => {
+      const { catalog, loads } = catalogOf(await layOutScans(folder));
+      expect(loads()).toBe(0);
+      const dataset = await catalog.get('luna');
+      expect([...dataset.series.keys()]).toEqual(['a', 'b']);
+      expect(await catalog.get('luna')).toBe(dataset);
+      expect(loads()).toBe(1);
+    }));
+
+  it('reads it once for everyone who asks at the same time', () =>
+    withTemporaryFolder(async (folder) => {
+      const { catalog, loads } = catalogOf(await layOutScans(folder));
+      const datasets = await Promise.all(Array.from({ length: 16 }, () => catalog.get('luna')));
+      expect(new Set(datasets).size).toBe(1);
+      expect(loads()).toBe(1);
+    }));
+
+  it('tells which data sets there are when a name is unknown', async () => {
+    await expect(catalogOf('/nowhere').catalog.get('lidc')).rejects.toMatchObject({
+      kind: 'not-found',
+      message: "Cannot find data set 'lidc': this chunk cache serves luna",
+    });
+  });
+
+  it('does not take names of objects for data sets', async () => {
+    await expect(catalogOf('/nowhere').catalog.get('constructor')).rejects.toMatchObject({
+      kind: 'not-found',
+    });
+  });
+
+  it('refuses a folder that it cannot read, to everyone who asked, and tries again', () =>
+    withTemporaryFolder(async (folder) => {
+      await layOutScans(folder);
+      await rm(join(folder, 'candidates.csv'));
+      const { catalog } = catalogOf(folder);
+      const refusals = await Promise.allSettled([catalog.get('luna'), catalog.get('luna')]);
+      for (const refusal of refusals) {
+        expect(refusal).toMatchObject({
+          status: 'rejected',
+          reason: {
+            kind: 'failed-precondition',
+            message: expect.stringContaining('candidates.csv: the file must exist') as string,
+          },
+        });
+      }
+      await layOutScans(folder);
+      expect((await catalog.get('luna')).series.size).toBe(2);
+    }));
+});
