@@ -12,11 +12,13 @@ export interface LoggerOptions {
   readonly service: string;
   /** Level of the least important lines that are written. */
   readonly level: string;
-  /** Standard output when absent; a reader that went away is then ignored, so that a service can still stop in order. */
-  readonly destination?: LogDestination | undefined;
+  readonly destination: LogDestination;
 }
 
-/** Makes a service's logger: a JSON line per entry, times as ISO text. */
+/**
+ * Makes a service's logger: a JSON line per entry, times as ISO text. pino's own destination is never used: it waits for
+ * ever at the end of a process whose standard output nobody reads any more.
+ */
 export function createLogger({ service, level, destination }: LoggerOptions): Logger {
   const options: LoggerSettings = {
     level,
@@ -24,5 +26,5 @@ export function createLogger({ service, level, destination }: LoggerOptions): Lo
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
   };
-  return destination === undefined ? pino(options) : pino(options, destination);
+  return pino(options, destination);
 }

@@ -40,11 +40,14 @@ class FakeHost extends EventEmitter implements HostProcess {
   readonly env: Environment;
   readonly exitCodes: number[] = [];
   readonly logLines: LogLine[] = [];
+  /** What was written to standard output that is no line of the log. */
   output = '';
   errorOutput = '';
-  readonly stdout = { write: (text: string) => (this.output += text) };
+  readonly stdout = {
+    write: (text: string) => (text.startsWith('{') ? this.#remember(text) : (this.output += text)),
+    on: (_event: 'error', listener: () => void) => void this.on('broken pipe', listener),
+  };
   readonly stderr = { write: (text: string) => (this.errorOutput += text) };
-  readonly log = { write: (line: string) => this.#remember(JSON.parse(line) as LogLine) };
 
   constructor(env: Environment = { SIZE: '3' }, options: readonly string[] = []) {
     super();
@@ -65,7 +68,8 @@ class FakeHost extends EventEmitter implements HostProcess {
   }
 
   /** Emits each state as an event. */
-  #remember(line: LogLine): void {
+  #remember(text: string): void {
+    const line = JSON.parse(text) as LogLine;
     this.logLines.push(line);
     if (typeof line.state === 'string') this.emit(line.state);
   }
@@ -154,6 +158,15 @@ describe('runService() serving', () => {
     expect(JSON.stringify(host.logLines)).not.toContain('hunter2');
   });
 
+  it('heeds that nobody reads its log any more, instead of ending by it', async () => {
+    const host = new FakeHost();
+    const { ended } = await startServing(recordingService([]), host);
+    expect(host.listenerCount('broken pipe')).toBe(1);
+    host.emit('disconnect');
+    await ended;
+    expect(host.exitCodes).toEqual([0]);
+  });
+
   it('runs without a parent to tell', async () => {
     const fake = new FakeHost();
     const { argv, env, stdout, stderr } = fake;
@@ -163,7 +176,6 @@ describe('runService() serving', () => {
       env,
       stdout,
       stderr,
-      log: fake.log,
       exit: fake.exit.bind(fake),
       once: fake.once.bind(fake),
     };

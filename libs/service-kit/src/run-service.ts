@@ -10,7 +10,7 @@ import {
 import type { commonSettings } from './common-settings.ts';
 import { GrpcServer, type ServedService } from './grpc-server.ts';
 import type { HandlerContext } from './handlers.ts';
-import { createLogger, type LogDestination, type Logger } from './logger.ts';
+import { createLogger, type Logger } from './logger.ts';
 import { StreamRegistry } from './stream-registry.ts';
 
 /**
@@ -45,17 +45,21 @@ export interface StartedService {
   beforeDrain?(): Promise<void>;
 }
 
+/** Standard output as a service needs it. */
+export interface HostOutput {
+  write(text: string): unknown;
+  on?(event: 'error', listener: () => void): unknown;
+}
+
 /** The process around a service; main.ts hands over the real one. */
 export interface HostProcess {
   readonly argv: readonly string[];
   readonly env: Environment;
-  readonly stdout: { write(text: string): unknown };
+  readonly stdout: HostOutput;
   readonly stderr: { write(text: string): unknown };
   exit(code: number): void;
   once(event: 'SIGTERM' | 'SIGINT' | 'disconnect', listener: () => void): unknown;
   send?(message: unknown): boolean;
-  /** Where the log goes; standard output when absent. */
-  readonly log?: LogDestination;
 }
 
 /** Message to a parent process once the service answers: with port 0 only the service knows its address. */
@@ -84,7 +88,9 @@ export async function runService<S extends Settings>(
     return host.exit(2);
   }
   const common = config as unknown as CommonConfig;
-  const logger = createLogger({ service: definition.name, level: common.logLevel, destination: host.log });
+  // Whoever read the log may go away first; that must not keep the service from stopping in order.
+  host.stdout.on?.('error', () => undefined);
+  const logger = createLogger({ service: definition.name, level: common.logLevel, destination: host.stdout });
   logger.info({ config: maskedConfig(definition.settings, host.env) }, 'configuration');
   try {
     await serve(definition, config, logger, host);

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { afterAll } from 'vitest';
 
 /** How a process ended and what it wrote. */
@@ -88,12 +89,14 @@ export class ProcessRun {
   }
 }
 
-/** Whether a process of this id exists. */
+/** Whether a process of this id runs; one that ended and is not yet collected by its parent does not. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch {
     return false;
   }
+  if (process.platform !== 'linux') return true;
+  const [, state] = /^State:\s+(\w)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return state !== 'Z';
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { jsonEvents, lunastream, onlyRun, readEpochs, startLunastream } from '../src/lunastream.ts';
 import { isAlive } from '../src/process-run.ts';
 import { makeSmallDataset, SMALL_RUN } from '../src/small-dataset.ts';
@@ -172,6 +172,19 @@ describe('lunastream train', () => {
 });
 
 describe('lunastream up', () => {
+  it('leaves no service behind when it is killed', async () => {
+    const up = startLunastream(
+      folder,
+      ...['up', '--data', data, '--out', 'killed', '--state', 'killed-state', '--port', '0', '--json'],
+    );
+    const [line] = await up.output(/^\{.*\}\n/);
+    const { processes } = JSON.parse(line) as Stack;
+    expect(processes.filter(({ pid }) => isAlive(pid))).toHaveLength(4);
+    up.signal('SIGKILL');
+    await up.finished;
+    await vi.waitUntil(() => processes.every(({ pid }) => !isAlive(pid)), { timeout: 10_000 });
+  }, 30_000);
+
   it('serves runs to train, runs, watch and stop, and loses nothing when a worker is killed', async () => {
     const up = startLunastream(
       folder,
