@@ -39,9 +39,8 @@ export async function* loadBatches(
     () => new Float32Array(new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT)),
   );
   const closed = new AbortController();
-  const samples: AsyncIterator<Float32Array, unknown> = options
-    .openSamples(closed.signal)
-    [Symbol.asyncIterator]();
+  const source = options.openSamples(closed.signal);
+  const samples: AsyncIterator<Float32Array, unknown> = source[Symbol.asyncIterator]();
 
   const fill = async (batchIndex: number): Promise<Batch> => {
     const firstOrdinal = batchIndex * batchSize;

@@ -1,10 +1,10 @@
-import { Command } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { registerData } from './commands/data.ts';
 import { registerRuns } from './commands/runs.ts';
 import { registerTrain } from './commands/train.ts';
 import { registerUp } from './commands/up.ts';
 import type { CommandContext } from './commands/context.ts';
-import { ExitCode } from './errors.ts';
+import { describeError, ExitCode } from './errors.ts';
 
 /** The whole command line. Parsing errors end with exit code 2 and one sentence. */
 export function createProgram(context: CommandContext): Command {
@@ -26,4 +26,17 @@ export function createProgram(context: CommandContext): Command {
   registerRuns(program, context);
   registerData(program, context);
   return program;
+}
+
+/** Runs the command line `argv` to its end; whatever goes wrong becomes one sentence and an exit code. */
+export async function runProgram(argv: readonly string[], context: CommandContext): Promise<void> {
+  try {
+    await createProgram(context).parseAsync(argv);
+  } catch (error) {
+    // Commander has written its own message and set the code.
+    if (error instanceof CommanderError) return;
+    const { message, exitCode } = describeError(error);
+    if (exitCode !== ExitCode.interrupted) context.terminal.err(`lunastream: ${message}\n`);
+    context.setExitCode(exitCode);
+  }
 }

@@ -125,6 +125,7 @@ class FullDisplay implements RunDisplay {
         hideCursor: true,
         clearOnComplete: true,
         gracefulExit: false,
+        stream: this.#terminal.bars,
       },
       Presets.shades_classic,
     );
@@ -132,6 +133,8 @@ class FullDisplay implements RunDisplay {
   }
 
   #endBars(): void {
+    // Lines that wait for the next frame would be dropped by stop().
+    if (this.#bars?.isActive === true) this.#bars.update();
     this.#bars?.stop();
     this.#bars = undefined;
     this.#bar = undefined;

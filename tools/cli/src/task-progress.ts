@@ -16,6 +16,7 @@ export function createTaskProgress(unit: string, terminal: Terminal): TaskProgre
       hideCursor: true,
       clearOnComplete: true,
       gracefulExit: false,
+      stream: terminal.bars,
     },
     Presets.shades_classic,
   );

@@ -7,6 +7,8 @@ export interface Terminal {
   /** Whether standard output is a terminal: only then colours and bars. */
   readonly isInteractive: boolean;
   readonly columns: number;
+  /** Where bars are drawn: standard error, so that standard output holds results alone. */
+  readonly bars: NodeJS.WritableStream;
 }
 
 /** The terminal of this process. */
@@ -19,5 +21,6 @@ export function processTerminal(host: {
     err: (text) => void host.stderr.write(text),
     isInteractive: host.stdout.isTTY === true,
     columns: host.stdout.columns ?? 100,
+    bars: host.stderr,
   };
 }

@@ -28,6 +28,8 @@ export interface TrainOptions {
   readonly score: 'f1' | 'f2' | 'recall' | 'auc';
 }
 
+/** The network halves each axis four times. */
+const SMALLEST_CHUNK_AXIS = 16;
 const WIRE_SPLIT = { series: SplitRule.SERIES, candidate: SplitRule.CANDIDATE } as const;
 const WIRE_SCORE = {
   f1: BestScore.F1,
@@ -56,12 +58,18 @@ function decimal(accepts: (value: number) => boolean, rule: string): (text: stri
   };
 }
 
-function chunkShape(text: string): Shape {
-  try {
-    return parseShape(text);
-  } catch (error) {
-    throw new InvalidArgumentError((error as Error).message);
-  }
+/** Parses depth x height x width, each at least `smallestAxis`, for commander. */
+export function shape(smallestAxis: number): (text: string) => Shape {
+  const rule = `It must be depth x height x width as in 32x48x48, each at least ${smallestAxis}.`;
+  return (text) => {
+    try {
+      const parsed = parseShape(text);
+      if (Math.min(parsed.depth, parsed.height, parsed.width) >= smallestAxis) return parsed;
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+    }
+    throw new InvalidArgumentError(rule);
+  };
 }
 
 /** Adds the flags that decide a run's result: the chapter's by name and default, then ours. */
@@ -119,13 +127,13 @@ function addOurOptions(command: Command): Command {
     .addOption(
       new Option(
         '--epoch-length <samples>',
-        'training samples an epoch when balanced (default: 200000)',
+        'training samples an epoch (default: all of them, when balanced 200000)',
       ).argParser(wholeNumber(1, 1_000_000_000)),
     )
     .addOption(
       new Option('--chunk <shape>', 'depth x height x width of a sample in voxels, each at least 16')
         .default({ depth: 32, height: 48, width: 48 }, '32x48x48')
-        .argParser(chunkShape),
+        .argParser(shape(SMALLEST_CHUNK_AXIS)),
     )
     .addOption(
       new Option('--lr <rate>', 'learning rate')

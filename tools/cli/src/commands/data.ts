@@ -1,11 +1,11 @@
 import { Option, type Command } from 'commander';
 import { checkDataset, type DatasetReport } from '@lunastream/dataset';
 import { generatePhantom } from '@lunastream/phantom';
-import { parseShape } from '@lunastream/volume';
+import type { Shape } from '@lunastream/volume';
 import { formatTable } from '../closing-table.ts';
 import { CommandError, ExitCode } from '../errors.ts';
 import { createTaskProgress } from '../task-progress.ts';
-import { wholeNumber } from '../train-options.ts';
+import { shape, wholeNumber } from '../train-options.ts';
 import type { CommandContext } from './context.ts';
 
 /** The commands about data sets: data check, data phantom. */
@@ -15,9 +15,13 @@ export function registerData(program: Command, context: CommandContext): void {
     .command('check')
     .argument('<folder>', 'LUNA16 folder')
     .description('report what can be trained on and every problem; exit code 2 when there are errors')
-    .option('--chunk <shape>', 'scans thinner than this are named', '32x48x48')
+    .addOption(
+      new Option('--chunk <shape>', 'scans thinner than this are named')
+        .default({ depth: 32, height: 48, width: 48 }, '32x48x48')
+        .argParser(shape(1)),
+    )
     .option('--json', 'the report as one JSON document')
-    .action((folder: string, options: { chunk: string; json?: true }) => checkData(folder, options, context));
+    .action((folder: string, options: CheckOptions) => checkData(folder, options, context));
   data
     .command('phantom')
     .argument('<folder>', 'folder to make')
@@ -37,9 +41,16 @@ export function registerData(program: Command, context: CommandContext): void {
         .default(40)
         .argParser(wholeNumber(1, 100_000)),
     )
-    .option('--shape <shape>', 'size of a synthetic scan, up to 300x512x512')
+    .addOption(
+      new Option('--shape <shape>', 'size of a synthetic scan, up to 300x512x512').argParser(shape(1)),
+    )
     .option('--json', 'the report as one JSON document')
     .action((folder: string, options: PhantomOptions) => makePhantom(folder, options, context));
+}
+
+interface CheckOptions {
+  readonly chunk: Shape;
+  readonly json?: true;
 }
 
 interface PhantomOptions {
@@ -48,7 +59,7 @@ interface PhantomOptions {
   readonly scans: number;
   readonly nodules: number;
   readonly imbalance: number;
-  readonly shape?: string;
+  readonly shape?: Shape;
   readonly json?: true;
 }
 
@@ -62,14 +73,15 @@ async function makePhantom(folder: string, options: PhantomOptions, context: Com
     scanCount: options.scans,
     nodulesPerScan: options.nodules,
     negativesPerNodule: options.imbalance,
-    ...(options.shape === undefined ? {} : { shape: parseShape(options.shape) }),
+    ...(options.shape === undefined ? {} : { shape: options.shape }),
     signal: interrupted,
     onProgress: ({ scansDone, scanCount }) => progress.update(scansDone, scanCount),
-  }).catch((error: unknown) => {
-    if (interrupted.aborted) throw new CommandError('interrupted', ExitCode.interrupted);
-    throw error;
-  });
-  progress.close();
+  })
+    .catch((error: unknown) => {
+      if (interrupted.aborted) throw new CommandError('interrupted', ExitCode.interrupted);
+      throw error;
+    })
+    .finally(() => progress.close());
   if (options.json) terminal.out(`${JSON.stringify(report)}\n`);
   else
     terminal.out(
@@ -80,15 +92,17 @@ async function makePhantom(folder: string, options: PhantomOptions, context: Com
 
 async function checkData(
   folder: string,
-  options: { chunk: string; json?: true },
-  { terminal, setExitCode }: CommandContext,
+  options: CheckOptions,
+  { terminal, interrupted, setExitCode }: CommandContext,
 ): Promise<void> {
   const progress = createTaskProgress('steps', terminal);
   const report = await checkDataset(folder, {
-    chunkShape: parseShape(options.chunk),
-    onProgress: ({ done, total }) => progress.update(done, total),
-  });
-  progress.close();
+    chunkShape: options.chunk,
+    onProgress: ({ done, total }) => {
+      if (interrupted.aborted) throw new CommandError('interrupted', ExitCode.interrupted);
+      progress.update(done, total);
+    },
+  }).finally(() => progress.close());
   const errors = report.problems.filter(({ severity }) => severity === 'error').length;
   if (options.json) terminal.out(`${JSON.stringify({ ...report, errors })}\n`);
   else terminal.out(formatReport(report, errors));

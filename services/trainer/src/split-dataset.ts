@@ -1,0 +1,36 @@
+import { DatasetError, epochPlan, splitCandidates, type CandidateSplit } from '@lunastream/dataset';
+import type { TrainingDataset } from './dataset-client.ts';
+import { UnusableDatasetError } from './errors.ts';
+import type { RunSettings } from './run-settings.ts';
+
+/** Every tenth patient, or candidate, validates, as in the chapter. */
+const VALIDATION_STRIDE = 10;
+
+/**
+ * Divides the candidates as the settings say.
+ * @throws UnusableDatasetError when a side is empty, or a class that balancing needs. Candidates that were left out may
+ * be the reason: the message counts them and says why the first one was.
+ */
+export function splitDataset(
+  dataset: TrainingDataset,
+  { split: by, ratio, seed }: Pick<RunSettings, 'split' | 'ratio' | 'seed'>,
+): CandidateSplit {
+  try {
+    const split = splitCandidates(dataset.candidates, { by, validationStride: VALIDATION_STRIDE });
+    // Made for its checks alone: balancing needs both classes.
+    epochPlan({ candidates: split.training, ratio, epochLength: 1, runSeed: seed, epoch: 1 });
+    return split;
+  } catch (error) {
+    if (!(error instanceof DatasetError)) throw error;
+    const leftOut = describeLeftOut(dataset);
+    const reasons = [leftOut === undefined ? [] : `left out ${leftOut}`, dataset.problems.slice(0, 1)].flat();
+    throw new UnusableDatasetError([error.message, ...reasons].join('; '), { cause: error });
+  }
+}
+
+/** How many candidates cannot be used, by reason; undefined when all can. */
+export function describeLeftOut({ leftOut }: TrainingDataset): string | undefined {
+  const { missingScan, outsideScan, badScan } = leftOut;
+  if (missingScan + outsideScan + badScan === 0) return undefined;
+  return `${missingScan} candidates of absent scans, ${outsideScan} outside their scan, ${badScan} of damaged scans`;
+}

@@ -1,0 +1,161 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { createEngine, type Batch, type EngineSettings } from '@lunastream/engine';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { EngineStarted } from './engine-messages.ts';
+import { EngineStartError, EngineThreadError } from './errors.ts';
+import { ThreadedEngine } from './threaded-engine.ts';
+
+const SETTINGS: EngineSettings = {
+  engine: 'tfjs',
+  chunkShape: { depth: 16, height: 16, width: 16 },
+  learningRate: 0.001,
+  momentum: 0.99,
+  runSeed: 7,
+};
+const STARTED: EngineStarted = { name: 'fake', device: 'a test', parameterCount: 3, reason: 'asked for' };
+const SAMPLE_LENGTH = 16 ** 3;
+
+/** Two samples in shared memory. */
+function batchOf(seed: number): Batch {
+  const voxelsHu = new Float32Array(new SharedArrayBuffer(2 * SAMPLE_LENGTH * 4));
+  voxelsHu.forEach((_, index) => (voxelsHu[index] = ((index * 7919 + seed * 104_729) % 2000) - 1000));
+  return { voxelsHu, labels: Uint8Array.of(1, 0), count: 2 };
+}
+
+const engines: ThreadedEngine[] = [];
+async function start(startThread: (settings: EngineSettings) => Worker): Promise<ThreadedEngine> {
+  const engine = await ThreadedEngine.start(SETTINGS, startThread);
+  engines.push(engine);
+  return engine;
+}
+afterEach(() => {
+  for (const engine of engines.splice(0)) engine.dispose();
+});
+
+/** A thread of plain JavaScript that says `started` and answers each call by `onCall`. */
+const threadOf =
+  (onCall: string, started: EngineStarted = STARTED) =>
+  () =>
+    new Worker(
+      `const { parentPort: port, workerData } = require('node:worker_threads');
+     port.postMessage(${JSON.stringify(started)});
+     port.on('message', ({ id, method, argument }) => { ${onCall} });`,
+      { eval: true, execArgv: [], workerData: SETTINGS },
+    );
+
+describe('ThreadedEngine.start()', () => {
+  it('tells what the thread made', async () => {
+    expect(await start(threadOf(''))).toMatchObject(STARTED);
+  });
+
+  it.each([
+    ['bad-settings', 'Cannot create an engine: momentum must be in [0, 1), got 2'],
+    ['unavailable', 'Cannot start engine tfjs: no WebAssembly'],
+  ] as const)('rejects with the fault %s of the thread', async (fault, message) => {
+    const starting = start(threadOf('', { fault, message }));
+    await expect(starting).rejects.toThrow(EngineStartError);
+    await expect(starting).rejects.toMatchObject({ kind: fault, message });
+  });
+
+  it.each([
+    ['crashes', `throw new Error('out of luck')`, 'out of luck'],
+    ['ends', `process.exit(3)`, 'the engine thread ended with code 3'],
+  ])('rejects when the thread %s before it can say anything', async (_, code, message) => {
+    const starting = start(() => new Worker(code, { eval: true, execArgv: [] }));
+    await expect(starting).rejects.toMatchObject({ tag: 'EngineStartError', kind: 'internal', message });
+  });
+});
+
+describe('a call', () => {
+  it('crosses with its argument and comes back with its own answer, in whatever order they come', async () => {
+    const engine = await start(
+      threadOf(`
+        globalThis.waiting ??= [];
+        waiting.push(() => port.postMessage({ id, value: [{ name: method, shape: [], values: argument.count }] }));
+        if (waiting.length === 2) for (const answer of waiting.reverse()) answer();`),
+    );
+    const batch = { ...batchOf(1), count: 5 };
+    expect(
+      await Promise.all([engine.trainBatch(batch), engine.evaluateBatch({ ...batch, count: 6 })]),
+    ).toEqual([
+      [{ name: 'trainBatch', shape: [], values: 5 }],
+      [{ name: 'evaluateBatch', shape: [], values: 6 }],
+    ]);
+  });
+
+  it('hands a batch over without a copy: both sides see the same memory', async () => {
+    const engine = await start(threadOf('argument.voxelsHu[1] = 42; port.postMessage({ id, value: {} });'));
+    const batch = batchOf(1);
+    await engine.trainBatch(batch);
+    expect(batch.voxelsHu[1]).toBe(42);
+  });
+
+  it('rejects with what the engine throws, and the next call works', async () => {
+    const engine = await start(
+      threadOf(`
+        if (method === 'importState') port.postMessage({ id, error: new Error('Cannot load model tensor a') });
+        else port.postMessage({ id, value: [] });`),
+    );
+    await expect(engine.importState([])).rejects.toThrow('Cannot load model tensor a');
+    expect(await engine.exportState()).toEqual([]);
+  });
+
+  it('that is under way rejects when the thread is disposed of, and so does every later one', async () => {
+    const engine = await start(threadOf('for (;;);'));
+    const training = engine.trainBatch(batchOf(1));
+    engine.dispose();
+    await expect(training).rejects.toThrow(EngineThreadError);
+    await expect(training).rejects.toThrow('the engine thread ended');
+    await expect(engine.exportState()).rejects.toThrow('the engine thread ended');
+  });
+
+  it('rejects when the thread crashes, with the cause', async () => {
+    const engine = await start(threadOf(`throw new Error('out of memory');`));
+    await expect(engine.trainBatch(batchOf(1))).rejects.toMatchObject({
+      tag: 'EngineThreadError',
+      message: 'the engine thread crashed',
+      cause: { message: 'out of memory' },
+    });
+  });
+});
+
+// Node 20 runs no TypeScript in threads: the real one is the compiled file. Without the flags of the test runner, which
+// would have it import our sources.
+const compiledThread = fileURLToPath(new URL('../dist/src/engine-thread.js', import.meta.url));
+const realThread = (settings: EngineSettings) =>
+  new Worker(compiledThread, { workerData: settings, execArgv: [] });
+
+describe.skipIf(!existsSync(compiledThread))('the engine thread [needs npm run setup]', () => {
+  it('computes what the engine computes in this thread, to the bit', async () => {
+    const [threaded, { engine: direct }] = [await start(realThread), await createEngine(SETTINGS)];
+    expect(threaded).toMatchObject({ name: 'tfjs', parameterCount: direct.parameterCount });
+    for (const seed of [1, 2]) {
+      expect(await threaded.trainBatch(batchOf(seed))).toEqual(await direct.trainBatch(batchOf(seed)));
+    }
+    expect(await threaded.evaluateBatch(batchOf(3))).toEqual(await direct.evaluateBatch(batchOf(3)));
+    const state = await threaded.exportState();
+    expect(state).toEqual(await direct.exportState());
+    await threaded.trainBatch(batchOf(4));
+    await threaded.importState(state);
+    expect(await threaded.exportState()).toEqual(state);
+    direct.dispose();
+  });
+
+  it('refuses settings with the kind that tells whose fault it is', async () => {
+    const settings = { ...SETTINGS, engine: 'cuda' };
+    await expect(ThreadedEngine.start(settings, realThread)).rejects.toMatchObject({
+      kind: 'bad-settings',
+      message: expect.stringMatching(
+        /^Cannot create an engine: engine must be one of auto, .*, got cuda$/,
+      ) as string,
+    });
+  });
+
+  it('rejects a bad batch and goes on', async () => {
+    const engine = await start(realThread);
+    await expect(engine.trainBatch({ ...batchOf(1), count: 3 })).rejects.toThrow('Cannot run a batch');
+    expect((await engine.evaluateBatch(batchOf(1))).probabilities.length).toBe(2);
+  });
+});

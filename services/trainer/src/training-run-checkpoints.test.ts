@@ -1,0 +1,152 @@
+import type { Candidate } from '@lunastream/dataset';
+import type { EpochRecord } from '@lunastream/metrics';
+import { withTemporaryFolder } from '@lunastream/testing';
+import { xyzMm } from '@lunastream/volume';
+import { describe, expect, it } from 'vitest';
+import type { FakeEngineOptions } from '../test/fake-engine.ts';
+import { benchIn, linesOf, MOSTLY_RIGHT, PLAIN, scoresOf } from '../test/run-bench.ts';
+import { CANDIDATES, SETTINGS } from '../test/training-fixtures.ts';
+
+describe('checkpoints', () => {
+  const oneBatch = { ...PLAIN, batchSize: 10 };
+  // One nodule is not enough for scores to differ, so a data set with two nodules and three others to validate on.
+  const nodules = [60, 20];
+  const others = [-10, -20, -30];
+  const validation = [...nodules, ...others].map((x, index): Candidate => ({
+    ...CANDIDATES[index]!,
+    centerXyzMm: xyzMm(x, 0, 0),
+    isNodule: x > 0,
+  }));
+  const split = { training: CANDIDATES.slice(0, 10), validation, sharedSeriesCount: 0 };
+  /** P(nodule) of the five, in three epochs. */
+  const EPOCHS = [
+    // Finds one of two, nothing wrong: precision 1, recall .5, f1 .667, f2 .556; ranks all nodules first: AUC 1.
+    [0.9, 0.4, 0.3, 0.2, 0.1],
+    // Finds both and one wrong: precision .667, recall 1, f1 .8, f2 .909; the wrong one ranks first: AUC .667.
+    [0.8, 0.7, 0.9, 0.2, 0.1],
+    // Finds both, nothing right of the others but one: precision .5, recall 1, f1 .667, f2 .833.
+    [0.8, 0.7, 0.9, 0.6, 0.1],
+  ];
+
+  it.each([
+    ['f1', 2],
+    ['f2', 2],
+    ['recall', 2],
+    ['auc', 1],
+  ] as const)('the best one is chosen by %s: epoch %i', (score, expected) =>
+    withTemporaryFolder(async (runs) => {
+      let epoch = -1;
+      const { run, parts, events } = await benchIn(runs, {
+        settings: { ...oneBatch, epochs: 3, score },
+        split,
+        engine: {
+          onBatch: ({ kind }) => void (epoch += kind === 'train' ? 1 : 0),
+          predict: (hu) => EPOCHS[epoch]![[...nodules, ...others].indexOf(hu)] ?? 0.5,
+        },
+      });
+      expect((await run.run()).bestEpoch).toBe(expected);
+      expect((await parts.folder.readCheckpoint('best')).metadata.epoch).toBe(expected);
+      expect((await parts.folder.readCheckpoint('last')).metadata.epoch).toBe(3);
+      expect(linesOf(events).at(-1)).toMatch(
+        new RegExp(`^INFO     Best ${score} [01]\\.\\d{4} in epoch ${expected}$`),
+      );
+    }),
+  );
+
+  it('never are best where the score is undefined or the model diverged', () =>
+    withTemporaryFolder(async (runs) => {
+      let epoch = -1;
+      // Of the nodule and the other that validate; the second epoch would have a perfect score without its NaN.
+      const diverging = [
+        [NaN, NaN],
+        [0.9, NaN],
+        [0.6, 0.7],
+      ];
+      const { run, parts, events } = await benchIn(runs, {
+        settings: { ...oneBatch, epochs: 3 },
+        engine: {
+          onBatch: ({ kind }) => void (epoch += kind === 'train' ? 1 : 0),
+          predict: (hu) => diverging[epoch]![hu > 0 ? 0 : 1]!,
+        },
+      });
+      await run.run();
+      expect(run.bestEpoch).toBe(3);
+      expect((await parts.folder.readCheckpoint('best')).metadata.epoch).toBe(3);
+      expect(linesOf(events)).toContain(
+        'WARNING  E1 val: 2 of 2 probabilities are not finite and are in no score: the model has diverged',
+      );
+    }));
+
+  it('say so when there is no best one', () =>
+    withTemporaryFolder(async (runs) => {
+      const { run, parts, events } = await benchIn(runs, { engine: { predict: () => NaN } });
+      expect((await run.run()).bestEpoch).toBe(0);
+      expect(linesOf(events).at(-1)).toBe('INFO     No best epoch: f1 was undefined in every validation');
+      await expect(parts.folder.readCheckpoint('best')).rejects.toMatchObject({ kind: 'missing' });
+    }));
+
+  it('hold model, optimizer, epoch, samples, seed and settings', () =>
+    withTemporaryFolder(async (runs) => {
+      const { run, parts, engine } = await benchIn(runs, { settings: { ...PLAIN, epochs: 2 } });
+      await run.run();
+      const { state, metadata } = await parts.folder.readCheckpoint('last');
+      expect(state).toEqual(await engine.exportState());
+      expect(metadata).toEqual({
+        epoch: 2,
+        samplesSeen: 20,
+        runSeed: 7,
+        settings: JSON.parse(JSON.stringify(parts.settings)) as unknown,
+      });
+    }));
+});
+
+describe('a resumed run', () => {
+  const settings = { ...SETTINGS, epochs: 4, ratio: 1, epochLength: 12 };
+
+  it('gives the same records and the same model as one that was never interrupted', () =>
+    withTemporaryFolder(async (runs) => {
+      const whole = await benchIn(runs, { settings });
+      await whole.run.run();
+
+      const first = await benchIn(runs, { settings });
+      // Interrupted in the third epoch: one batch of it is trained, and must not count.
+      first.samples.onSample = ({ epoch }, ordinal) => {
+        if (epoch === 3 && ordinal === 4) first.stop.abort(new Error('stopped'));
+      };
+      await expect(first.run.run()).rejects.toThrow('stopped');
+      const { folder } = first.parts;
+      // As after a crash between the records of epoch 3 and its checkpoint.
+      await folder.appendEpochs([{ epoch: 3, split: 'trn' } as EpochRecord]);
+
+      const second = await benchIn(runs, {
+        settings,
+        folder,
+        resumeFrom: await folder.readCheckpoint('last'),
+      });
+      const outcome = await second.run.run();
+      expect(await folder.readEpochs()).toEqual(await whole.parts.folder.readEpochs());
+      expect(await second.engine.exportState()).toEqual(await whole.engine.exportState());
+      expect(outcome.bestEpoch).toBe(whole.run.bestEpoch);
+      expect(second.samples.plans.map(({ epoch }) => epoch)).toEqual([3, 3, 4, 4]);
+      expect(linesOf(second.events)).toContain('INFO     Resumed after epoch 2 of 4, 24 samples seen');
+      // Who watches the second part sees the scores of the first.
+      expect(scoresOf(second.events)).toEqual(await whole.parts.folder.readEpochs());
+    }));
+
+  it('keeps the best epoch of before when no later one beats it', () =>
+    withTemporaryFolder(async (runs) => {
+      const engine: FakeEngineOptions = { predict: MOSTLY_RIGHT };
+      const first = await benchIn(runs, { settings: { ...settings, epochs: 1 }, engine });
+      await first.run.run();
+      const { folder } = first.parts;
+      const resumeFrom = await folder.readCheckpoint('last');
+      const second = await benchIn(runs, {
+        settings: { ...settings, epochs: 2 },
+        folder,
+        resumeFrom,
+        engine: { predict: () => 0.9 },
+      });
+      expect((await second.run.run()).bestEpoch).toBe(1);
+      expect((await folder.readCheckpoint('best')).metadata.epoch).toBe(1);
+    }));
+});

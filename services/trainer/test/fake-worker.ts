@@ -1,0 +1,96 @@
+import { Readable } from 'node:stream';
+import { status, type ServiceError } from '@grpc/grpc-js';
+import {
+  SampleErrorCode,
+  type StreamSamplesRequest,
+  type StreamSamplesResponse,
+} from '@lunastream/contracts';
+import { voxelCount } from '@lunastream/volume';
+import type { SampleWorker } from '../src/worker-pool.ts';
+
+/** One lease as a worker got it. */
+export interface FakeLease {
+  readonly worker: FakeWorker;
+  readonly request: StreamSamplesRequest;
+  readonly ordinals: readonly number[];
+  /** Position among all leases that this worker got. */
+  readonly index: number;
+}
+
+/** What a worker answers to a lease; throwing breaks the stream. */
+export type AnswerLease = (lease: FakeLease) => AsyncIterable<StreamSamplesResponse>;
+
+/** An augmentation worker without a wire: its streams are plain Readables that cancel as gRPC's do. */
+export class FakeWorker implements SampleWorker {
+  readonly address: string;
+  readonly leases: FakeLease[] = [];
+  readonly client: SampleWorker['client'];
+  /** Streams under way now, and the most there ever were. */
+  openCount = 0;
+  mostOpen = 0;
+
+  constructor(address: string, answer: AnswerLease = answerAll) {
+    this.address = address;
+    const streamSamples = (request: StreamSamplesRequest) => {
+      const ordinals = request.samples.map(({ ordinal }) => ordinal);
+      const lease = { worker: this, request, ordinals, index: this.leases.length };
+      this.leases.push(lease);
+      this.mostOpen = Math.max(this.mostOpen, ++this.openCount);
+      const stream = readableOf(answer(lease));
+      stream.once('close', () => this.openCount--);
+      return Object.assign(stream, {
+        cancel: () => stream.destroy(grpcError(status.CANCELLED, 'cancelled')),
+      });
+    };
+    this.client = { streamSamples } as unknown as SampleWorker['client'];
+  }
+}
+
+/** As `Readable.from`, but destroying it does not wait for an answer that never comes. */
+function readableOf(answers: AsyncIterable<StreamSamplesResponse>): Readable {
+  const iterator = answers[Symbol.asyncIterator]();
+  return new Readable({
+    objectMode: true,
+    highWaterMark: 1,
+    read() {
+      iterator.next().then(
+        ({ done, value }) => this.push(done === true ? null : value),
+        (error: Error) => this.destroy(error),
+      );
+    },
+  });
+}
+
+/** A stream's error as grpc-js makes it. */
+export function grpcError(code: status, details: string): ServiceError {
+  return Object.assign(new Error(`${code} ${status[code]}: ${details}`), { code, details }) as ServiceError;
+}
+
+/** Sends every sample of the lease, at once. */
+export async function* answerAll({ request }: FakeLease): AsyncGenerator<StreamSamplesResponse> {
+  for (const { ordinal } of request.samples) yield await Promise.resolve(sampleAnswer(request, ordinal));
+}
+
+/** Sends nothing and stays open. */
+export async function* answerNever(): AsyncGenerator<StreamSamplesResponse> {
+  await new Promise(() => undefined);
+  yield { ordinal: 0, result: undefined };
+}
+
+/** A sample whose voxels all hold its ordinal, in bytes that start at an odd place, as received Buffers may. */
+export function sampleAnswer(request: StreamSamplesRequest, ordinal: number): StreamSamplesResponse {
+  const values = new Float32Array(voxelCount(request.chunkShape!)).fill(ordinal);
+  const pool = Buffer.alloc(values.byteLength + 1);
+  pool.set(new Uint8Array(values.buffer), 1);
+  return {
+    ordinal,
+    result: { $case: 'sample', value: { shape: request.chunkShape, voxelsHu: pool.subarray(1) } },
+  };
+}
+
+export function errorAnswer(ordinal: number, message: string): StreamSamplesResponse {
+  return {
+    ordinal,
+    result: { $case: 'error', value: { code: SampleErrorCode.DATA_LOSS, message } },
+  };
+}

@@ -1,0 +1,164 @@
+import { CHAPTER_AUGMENTATION, NO_AUGMENTATION } from '@lunastream/augmentation';
+import { BestScore, SplitRule, type RunSettings } from '@lunastream/contracts';
+import { Command, CommanderError } from 'commander';
+import { describe, expect, it } from 'vitest';
+import { addTrainOptions, shape, toRunSettings, wholeNumber, type TrainOptions } from './train-options.ts';
+
+/** The command as `train` makes it, with errors kept instead of written. */
+function parse(
+  ...args: string[]
+): { settings: RunSettings; error?: undefined } | { error: string; settings?: undefined } {
+  let error = '';
+  const command = addTrainOptions(new Command('train'))
+    .exitOverride()
+    .configureOutput({ writeErr: (text) => (error += text) });
+  try {
+    command.parse(args, { from: 'user' });
+    return { settings: toRunSettings(command.opts<TrainOptions>(), 'default', '') };
+  } catch (cause) {
+    if (!(cause instanceof CommanderError)) throw cause;
+    return { error };
+  }
+}
+const settingsOf = (...args: string[]) => parse(...args).settings!;
+
+describe('the flags of train', () => {
+  it('have the names and defaults of the chapter, and ours', () => {
+    const { options } = addTrainOptions(new Command('train'));
+    expect(options.map(({ long, defaultValue }) => [long, defaultValue as unknown])).toEqual([
+      ['--batch-size', 32],
+      ['--epochs', 1],
+      ['--balanced', undefined],
+      ['--augmented', undefined],
+      ['--augment-flip', undefined],
+      ['--augment-offset', undefined],
+      ['--augment-scale', undefined],
+      ['--augment-rotate', undefined],
+      ['--augment-noise', undefined],
+      ['--tb-prefix', 'p2ch12'],
+      ['--comment', 'dlwpt'],
+      ['--seed', 1],
+      ['--ratio', undefined],
+      ['--epoch-length', undefined],
+      ['--chunk', { depth: 32, height: 48, width: 48 }],
+      ['--lr', 0.001],
+      ['--momentum', 0.99],
+      ['--engine', 'auto'],
+      ['--threshold', 0.5],
+      ['--split', 'series'],
+      ['--score', 'f1'],
+    ]);
+  });
+
+  it('without any are the chapter’s run: unbalanced, unaugmented', () => {
+    expect(settingsOf()).toEqual({
+      dataset: 'default',
+      batchSize: 32,
+      epochs: 1,
+      ratio: 0,
+      epochLength: 0,
+      augmentation: NO_AUGMENTATION,
+      tbPrefix: 'p2ch12',
+      comment: 'dlwpt',
+      seed: 1,
+      chunkShape: { depth: 32, height: 48, width: 48 },
+      learningRate: 0.001,
+      momentum: 0.99,
+      engine: 'auto',
+      threshold: 0.5,
+      split: SplitRule.SERIES,
+      score: BestScore.F1,
+      resumeRunId: '',
+    });
+  });
+
+  it('reach the settings, each its own', () => {
+    const args =
+      '--batch-size 8 --epochs 3 --ratio 2 --epoch-length 128 --tb-prefix exp --comment try-1 --seed 7 --chunk 24x25x26 ' +
+      '--lr 0.01 --momentum 0 --engine tfjs --threshold 0.25 --split candidate --score auc';
+    expect(settingsOf(...args.split(' '))).toMatchObject({
+      batchSize: 8,
+      epochs: 3,
+      ratio: 2,
+      epochLength: 128,
+      tbPrefix: 'exp',
+      comment: 'try-1',
+      seed: 7,
+      chunkShape: { depth: 24, height: 25, width: 26 },
+      learningRate: 0.01,
+      momentum: 0,
+      engine: 'tfjs',
+      threshold: 0.25,
+      split: SplitRule.CANDIDATE,
+      score: BestScore.AUC,
+    });
+  });
+
+  it.each([
+    [[], 0],
+    [['--balanced'], 1],
+    [['--ratio', '3'], 3],
+    [['--balanced', '--ratio', '3'], 3],
+  ])('%j balance with ratio %i', (args, ratio) => {
+    expect(settingsOf(...args).ratio).toBe(ratio);
+  });
+
+  it.each([
+    ['--augmented', CHAPTER_AUGMENTATION],
+    ['--augment-flip', { ...NO_AUGMENTATION, flip: true }],
+    ['--augment-offset', { ...NO_AUGMENTATION, offset: 0.1 }],
+    ['--augment-offset 0.25', { ...NO_AUGMENTATION, offset: 0.25 }],
+    ['--augment-scale', { ...NO_AUGMENTATION, scale: 0.2 }],
+    ['--augment-scale 0.5', { ...NO_AUGMENTATION, scale: 0.5 }],
+    ['--augment-rotate', { ...NO_AUGMENTATION, rotate: true }],
+    ['--augment-noise', { ...NO_AUGMENTATION, noiseHu: 25 }],
+    ['--augment-noise 50', { ...NO_AUGMENTATION, noiseHu: 50 }],
+    ['--augmented --augment-noise 0', { ...CHAPTER_AUGMENTATION, noiseHu: 0 }],
+    ['--augment-offset --augment-flip', { ...NO_AUGMENTATION, offset: 0.1, flip: true }],
+  ])('%s augments', (args, expected) => {
+    expect(settingsOf(...args.split(' ')).augmentation).toEqual(expected);
+  });
+
+  it.each([
+    ['--batch-size 0', 'It must be a whole number in 1..4096.'],
+    ['--batch-size 4097', 'It must be a whole number in 1..4096.'],
+    ['--batch-size 1.5', 'It must be a whole number in 1..4096.'],
+    ['--batch-size 1e2', 'It must be a whole number in 1..4096.'],
+    ['--epochs 0', 'It must be a whole number in 1..1000000.'],
+    ['--seed 4294967296', 'It must be a whole number in 0..4294967295.'],
+    ['--ratio -1', 'It must be a whole number in 0..1000000.'],
+    ['--epoch-length 0', 'It must be a whole number in 1..1000000000.'],
+    ['--augment-offset 1.1', 'It must be in 0..1.'],
+    ['--augment-scale 1', 'It must be at least 0 and below 1.'],
+    ['--augment-noise -5', 'It must be a number of HU, at least 0.'],
+    ['--augment-noise Infinity', 'It must be a number of HU, at least 0.'],
+    ['--lr 0', 'It must be above 0.'],
+    ['--lr fast', 'It must be above 0.'],
+    ['--momentum 1', 'It must be at least 0 and below 1.'],
+    ['--threshold 2', 'It must be in 0..1.'],
+    ['--chunk 32x48', 'It must be depth x height x width as in 32x48x48, each at least 16.'],
+    ['--chunk 32x48x15', 'It must be depth x height x width as in 32x48x48, each at least 16.'],
+    ['--split patient', 'Allowed choices are series, candidate.'],
+    ['--score accuracy', 'Allowed choices are f1, f2, recall, auc.'],
+  ])('refuse %s in one line that names flag and rule', (args, rule) => {
+    const [flag, value] = args.split(' ') as [string, string];
+    const { error } = parse(flag, value);
+    expect(error).toMatch(/^error: option '[^\n]*\n$/);
+    expect(error).toContain(flag);
+    expect(error).toContain(`'${value}' is invalid. ${rule}`);
+  });
+
+  it.each(['--batch-size', '--tb-prefix', '--score'])('refuse %s without a value', (flag) => {
+    expect(parse(flag).error).toMatch(new RegExp(`^error: option '${flag} <\\w+>' argument missing\n$`));
+  });
+});
+
+describe('parsers of values', () => {
+  it.each(['', ' ', '+1', '0x10', '1_000', '99999999999999999999'])('wholeNumber() refuses %j', (text) => {
+    expect(() => wholeNumber(0, 1000)(text)).toThrow('It must be a whole number in 0..1000.');
+  });
+
+  it('shape() reads depth, height, width', () => {
+    expect(shape(1)('1x2x3')).toEqual({ depth: 1, height: 2, width: 3 });
+  });
+});
