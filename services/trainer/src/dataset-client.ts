@@ -26,7 +26,7 @@ export async function readTrainingDataset(
   name: string,
   signal: AbortSignal,
 ): Promise<TrainingDataset> {
-  const options = { metadata: new Metadata({ waitForReady: true }), timeoutMs: GET_DATASET_TIMEOUT_MS };
+  const options = { metadata: new Metadata(), timeoutMs: GET_DATASET_TIMEOUT_MS };
   const summary = await callUnary(client.getDataset.bind(client), { dataset: name }, options);
   const candidates: Candidate[] = [];
   for await (const page of readStream(client.listCandidates({ dataset: name }), signal)) {

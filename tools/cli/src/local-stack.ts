@@ -111,7 +111,7 @@ export class LocalStack {
 
   async #stop(): Promise<void> {
     this.#stopRequest.abort();
-    // A service that is being started again is there when this is over.
+    // A start that is under way ends by the abort.
     await Promise.all(this.#supervisions);
     await stopInOrder(this.#services);
   }
@@ -135,7 +135,7 @@ export class LocalStack {
       await delay(RESTART_DELAY_MS, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
       // One that cannot be started is tried again: its `current` has ended still.
-      service.current = await launchService(atAddress(service)).catch(() => service.current);
+      service.current = await launchService(atAddress(service), signal).catch(() => service.current);
     }
   }
 }

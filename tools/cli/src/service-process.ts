@@ -32,14 +32,12 @@ export interface ServiceProcess {
 
 /**
  * Starts a service and waits until it answers. It ends by itself when this process goes away, however that happens.
- * @throws CommandError with the last lines of its log when it ends first or takes too long.
+ * @throws CommandError with the last lines of its log when it ends first, takes too long, or `signal` aborts.
  */
-export async function launchService({
-  name,
-  service,
-  environment,
-  logPath,
-}: ServiceSpec): Promise<ServiceProcess> {
+export async function launchService(
+  { name, service, environment, logPath }: ServiceSpec,
+  signal?: AbortSignal,
+): Promise<ServiceProcess> {
   const child = fork(fileURLToPath(import.meta.resolve(`@lunastream/service-${service}/main`)), {
     env: environment,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -52,7 +50,7 @@ export async function launchService({
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   void ended.then(() => log.end());
   try {
-    return { process: child, address: await servingAddress(child), ended };
+    return { process: child, address: await servingAddress(child, signal), ended };
   } catch (cause) {
     child.kill('SIGKILL');
     await ended;
@@ -64,13 +62,16 @@ export async function launchService({
   }
 }
 
-async function servingAddress(child: ChildProcess): Promise<string> {
+async function servingAddress(child: ChildProcess, signal?: AbortSignal): Promise<string> {
   let timer: NodeJS.Timeout | undefined;
+  let onAbort: (() => void) | undefined;
   try {
     return await new Promise<string>((resolve, reject) => {
       child.once('message', (message) => resolve((message as ServingMessage).address));
       child.once('exit', () => reject(new Error('it ended')));
       child.once('error', reject);
+      onAbort = () => reject(new Error('it is no longer wanted'));
+      signal?.addEventListener('abort', onAbort, { once: true });
       timer = setTimeout(
         () => reject(new Error(`it did not answer within ${START_TIMEOUT_MS / 1000} s`)),
         START_TIMEOUT_MS,
@@ -78,6 +79,7 @@ async function servingAddress(child: ChildProcess): Promise<string> {
     });
   } finally {
     clearTimeout(timer);
+    if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
   }
 }
 

@@ -3,6 +3,7 @@ import { checkDataset, type DatasetReport } from '@lunastream/dataset';
 import { generatePhantom } from '@lunastream/phantom';
 import type { Shape } from '@lunastream/volume';
 import { formatTable } from '../closing-table.ts';
+import { assertFolder } from '../data-folder.ts';
 import { CommandError, ExitCode } from '../errors.ts';
 import { createTaskProgress } from '../task-progress.ts';
 import { shape, wholeNumber } from '../train-options.ts';
@@ -32,14 +33,12 @@ export function registerData(program: Command, context: CommandContext): void {
         .default('real'),
     )
     .addOption(new Option('--seed <number>', 'seed').default(1).argParser(wholeNumber(0, 0xffff_ffff)))
-    .addOption(new Option('--scans <count>', 'scans to make').default(6).argParser(wholeNumber(1, 100_000)))
+    .addOption(new Option('--scans <count>', 'scans to make').default(6).argParser(wholeNumber(1, 10_000)))
     .addOption(
-      new Option('--nodules <count>', 'nodules in a scan').default(12).argParser(wholeNumber(1, 1000)),
+      new Option('--nodules <count>', 'nodules in a scan').default(12).argParser(wholeNumber(1, 200)),
     )
     .addOption(
-      new Option('--imbalance <count>', 'negatives per nodule')
-        .default(40)
-        .argParser(wholeNumber(1, 100_000)),
+      new Option('--imbalance <count>', 'negatives per nodule').default(40).argParser(wholeNumber(1, 1000)),
     )
     .addOption(
       new Option('--shape <shape>', 'size of a synthetic scan, up to 300x512x512').argParser(shape(1)),
@@ -95,6 +94,7 @@ async function checkData(
   options: CheckOptions,
   { terminal, interrupted, setExitCode }: CommandContext,
 ): Promise<void> {
+  await assertFolder(folder);
   const progress = createTaskProgress('steps', terminal);
   const report = await checkDataset(folder, {
     chunkShape: options.chunk,
