@@ -12,6 +12,17 @@ interface Stack {
   readonly processes: readonly { readonly name: string; readonly pid: number }[];
 }
 
+/** The counts of a line of epochs.jsonl. */
+interface ScoredEpoch {
+  readonly epoch: number;
+  readonly split: 'trn' | 'val';
+  readonly samples_seen: number;
+  readonly tp: number;
+  readonly fp: number;
+  readonly tn: number;
+  readonly fn: number;
+}
+
 let folder: string;
 let data: string;
 /** epochs.jsonl of two epochs with two workers: what every other way to run them must give. */
@@ -54,16 +65,16 @@ describe('lunastream train', () => {
     const records = expectedEpochs
       .trimEnd()
       .split('\n')
-      .map((line) => JSON.parse(line) as Record<string, number>);
+      .map((line) => JSON.parse(line) as ScoredEpoch);
     expect(records.map(({ epoch, split, samples_seen: seen }) => [epoch, split, seen])).toEqual([
       [1, 'trn', 24],
       [1, 'val', 24],
       [2, 'trn', 48],
       [2, 'val', 48],
     ]);
-    for (const { split, tp, fp, tn, fn } of records as unknown as Record<string, number & string>[]) {
+    for (const { split, tp, fp, tn, fn } of records) {
       // Every tenth of four patients is one: a scan of three nodules and nine negatives validates.
-      expect([tp! + fn!, fp! + tn!]).toEqual(split === 'trn' ? [12, 12] : [3, 9]);
+      expect([tp + fn, fp + tn]).toEqual(split === 'trn' ? [12, 12] : [3, 9]);
     }
   });
 
