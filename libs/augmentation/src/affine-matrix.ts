@@ -1,3 +1,4 @@
+import { cosineAndSine } from '@lunastream/random';
 import type { SampleTransform } from './sample-transform.ts';
 
 /**
@@ -25,8 +26,7 @@ export function toAffineMatrix(transform: SampleTransform): AffineMatrix {
     number,
   ];
   const [offsetX, offsetY, offsetZ] = transform.offset;
-  const cos = Math.cos(transform.angleRadians);
-  const sin = Math.sin(transform.angleRadians);
+  const [cos, sin] = cosineAndSine(transform.angleRadians);
   return [x * cos, -x * sin, 0, offsetX, y * sin, y * cos, 0, offsetY, 0, 0, z, offsetZ];
 }
 

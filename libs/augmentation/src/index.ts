@@ -6,6 +6,21 @@ export {
 } from './augmentation-settings.ts';
 export { IDENTITY_MATRIX, isIdentity, toAffineMatrix, type AffineMatrix } from './affine-matrix.ts';
 export { applyTransform } from './apply-transform.ts';
-export { AugmentationSettingsError, ChunkShapeError } from './errors.ts';
-export { resample } from './resample.ts';
+export {
+  Augmenter,
+  type AugmenterOptions,
+  type SampleBuffer,
+  type SampleReport,
+  type SourceChunk,
+} from './augmenter.ts';
+export {
+  AugmentationSettingsError,
+  ChunkShapeError,
+  ChunkTooLargeError,
+  ChunkVoxelError,
+  MixupError,
+  SampleTransformError,
+} from './errors.ts';
+export { marginFor } from './margin.ts';
+export { mixLabels, mixSamples } from './mixup.ts';
 export { sampleTransform, type PerAxis, type SampleKey, type SampleTransform } from './sample-transform.ts';

@@ -21,6 +21,7 @@ export {
 export { findSeries } from './find-series.ts';
 export { loadDataset, type Dataset, type DatasetCounts, type LoadDatasetOptions } from './load-dataset.ts';
 export { createDiameterMatcher, type DiameterMatcher } from './match-diameter.ts';
+export { mixupPartners, NO_PARTNER, type MixupPartnersOptions } from './mixup-partners.ts';
 export type { Exclusion, ExclusionReason } from './place-candidates.ts';
 export { readAnnotations, type Annotation } from './read-annotations.ts';
 export { readCandidates } from './read-candidates.ts';

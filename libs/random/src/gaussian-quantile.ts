@@ -1,3 +1,5 @@
+import { logarithm } from './elementary.ts';
+
 /**
  * The standard normal quantile function by M. J. Wichura, algorithm AS 241 (PPND16), Applied Statistics 37 (1988)
  * 477-484: relative accuracy about 1e-16. Only + - * / sqrt and, outside |p - 1/2| <= 0.425, one logarithm.
@@ -49,7 +51,7 @@ export function gaussianQuantile(probability: number): number {
   }
   const tail = centred < 0 ? probability : 1 - probability;
   if (tail === 0) return centred < 0 ? -Infinity : Infinity;
-  const r = Math.sqrt(-Math.log(tail));
+  const r = Math.sqrt(-logarithm(tail));
   const magnitude =
     r <= TAIL_SPLIT
       ? polynomial(NEAR_NUMERATOR, r - NEAR_TAIL_SHIFT) / polynomial(NEAR_DENOMINATOR, r - NEAR_TAIL_SHIFT)

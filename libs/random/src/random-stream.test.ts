@@ -74,6 +74,25 @@ describe('RandomStream', () => {
     expect(Math.abs(kurtosis - 3)).toBeLessThan(5 * Math.sqrt(96 / count));
   });
 
+  it.each([0.2, 1, 3])('symmetricBeta(%f) has the first four moments of its distribution', (shape) => {
+    const stream = new RandomStream({ ...KEY, purpose: RandomPurpose.mixup });
+    const count = 100_000;
+    const centred = Array.from({ length: count }, () => stream.symmetricBeta(shape) - 0.5);
+    expect(Math.max(...centred.slice(0, 10_000).map(Math.abs))).toBeLessThanOrEqual(0.5);
+    const moment = (power: number) => centred.reduce((sum, value) => sum + value ** power, 0) / count;
+    // Variance 1 / (4 (2a + 1)); fourth moment 3 / (16 (2a + 1) (2a + 3)); no |value| is above 1/2.
+    const variance = 1 / (4 * (2 * shape + 1));
+    expect(Math.abs(moment(1))).toBeLessThan(5 * Math.sqrt(variance / count));
+    expect(Math.abs(moment(2) - variance)).toBeLessThan(5 * 0.25 * Math.sqrt(1 / count));
+    expect(Math.abs(moment(4) - 3 / (16 * (2 * shape + 1) * (2 * shape + 3)))).toBeLessThan(
+      (5 * 0.0625) / Math.sqrt(count),
+    );
+  });
+
+  it.each([0, -1, Number.NaN, 2000])('symmetricBeta() refuses the shape %f', (shape) => {
+    expect(() => new RandomStream(KEY).symmetricBeta(shape)).toThrow(/0\.001\.\.1000/);
+  });
+
   it('integerBelow() stays in range and reaches both ends', () => {
     const stream = new RandomStream(KEY);
     const seen = new Set(Array.from({ length: 1000 }, () => stream.integerBelow(7)));

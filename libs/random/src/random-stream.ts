@@ -1,3 +1,4 @@
+import { exponential, logarithm } from './elementary.ts';
 import { gaussianQuantile } from './gaussian-quantile.ts';
 import { philox4x32, type Words4 } from './philox.ts';
 
@@ -13,6 +14,10 @@ export const RandomPurpose = {
   negativeOrder: 5,
   modelInitialisation: 6,
   phantom: 7,
+  elastic: 8,
+  intensity: 9,
+  mixup: 10,
+  mixupPartner: 11,
 } as const;
 export type RandomPurpose = (typeof RandomPurpose)[keyof typeof RandomPurpose];
 
@@ -26,6 +31,8 @@ export interface RandomKey {
 
 const WORDS_PER_BLOCK = 4;
 const TWO_POW_32 = 0x1_0000_0000;
+const SMALLEST_BETA_SHAPE = 1e-3;
+const LARGEST_BETA_SHAPE = 1e3;
 
 function assertUint32(name: string, value: number): void {
   if (!Number.isInteger(value) || value < 0 || value >= TWO_POW_32) {
@@ -77,6 +84,40 @@ export class RandomStream {
   /** The next standard normal number, by inversion: one word each, |z| below 6.34. */
   gaussian(): number {
     return gaussianQuantile(this.uniform());
+  }
+
+  /**
+   * The next number of the Beta(shape, shape) distribution on [0, 1], for shapes in 1e-3..1e3. Two gamma numbers by
+   * Marsaglia and Tsang ("A simple method for generating gamma variables", 2000), compared by their logarithms, which
+   * small shapes need: there nearly every number is within rounding of 0 or 1.
+   * @throws RangeError for a shape out of range.
+   */
+  symmetricBeta(shape: number): number {
+    if (!(shape >= SMALLEST_BETA_SHAPE && shape <= LARGEST_BETA_SHAPE)) {
+      throw new RangeError(`Cannot draw a beta number: shape must be in 0.001..1000, got ${shape}`);
+    }
+    const first = this.#logarithmOfGamma(shape);
+    const second = this.#logarithmOfGamma(shape);
+    return 1 / (1 + exponential(second - first));
+  }
+
+  /** ln of a Gamma(shape, 1) number; shapes below 1 are lifted by one and brought back by U^(1 / shape). */
+  #logarithmOfGamma(shape: number): number {
+    const isLifted = shape < 1;
+    const d = (isLifted ? shape + 1 : shape) - 1 / 3;
+    const c = 1 / Math.sqrt(9 * d);
+    for (;;) {
+      const z = this.gaussian();
+      const root = 1 + c * z;
+      const uniform = this.uniform();
+      const lift = isLifted ? logarithm(this.uniform()) / shape : 0;
+      if (root <= 0) continue;
+      const logarithmOfCube = 3 * logarithm(root);
+      const cube = root * root * root;
+      if (logarithm(uniform) < 0.5 * z * z + d * (1 - cube + logarithmOfCube)) {
+        return logarithm(d) + logarithmOfCube + lift;
+      }
+    }
   }
 
   /**

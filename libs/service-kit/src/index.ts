@@ -14,6 +14,7 @@ export { callUnary, CHANNEL_OPTIONS, createClient, MAX_MESSAGE_BYTES, readStream
 export { GrpcServer, type DrainOptions, type ServedService } from './grpc-server.ts';
 export { streamHandler, unaryHandler, type HandlerContext } from './handlers.ts';
 export { createLogger, type LogDestination, type Logger } from './logger.ts';
+export { mapInOrder } from './map-in-order.ts';
 export {
   errorText,
   isServiceError,

@@ -88,7 +88,7 @@ export class BadChunkShapeError extends VolumeError {
   readonly tag = 'BadChunkShapeError';
   readonly kind = 'bad-input';
 
-  constructor(chunkShape: Shape) {
-    super(`Cannot cut a chunk: its shape must be three positive integers, got ${formatShape(chunkShape)}`);
+  constructor(chunkShape: Shape, rule = 'be three positive integers') {
+    super(`Cannot cut a chunk: its shape must ${rule}, got ${formatShape(chunkShape)}`);
   }
 }

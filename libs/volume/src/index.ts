@@ -31,6 +31,7 @@ export {
   type Matrix3,
   type VolumeGeometry,
 } from './geometry.ts';
+export { grownWindow, readGrownChunk, type ChunkExtent } from './grown-chunk.ts';
 export { roundHalfEven } from './round-half-even.ts';
 export {
   inspectVolume,

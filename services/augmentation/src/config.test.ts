@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { compileConfig } from '@lunastream/service-kit';
 import { describe, expect, it } from 'vitest';
 import { settings } from './config.ts';
@@ -7,6 +8,7 @@ describe('settings of an augmentation worker', () => {
     expect(compileConfig(settings, {})).toEqual({
       listen: '127.0.0.1:50052',
       chunkCacheAddress: '127.0.0.1:50051',
+      threads: availableParallelism(),
       logLevel: 'info',
       drainDelayMs: 0,
       drainTimeoutMs: 2000,

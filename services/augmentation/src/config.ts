@@ -1,4 +1,5 @@
-import { addressSchema, commonSettings, setting } from '@lunastream/service-kit';
+import { availableParallelism } from 'node:os';
+import { addressSchema, commonSettings, integerSchema, setting } from '@lunastream/service-kit';
 
 export const settings = {
   listen: setting({
@@ -12,6 +13,12 @@ export const settings = {
     schema: addressSchema,
     fallback: '127.0.0.1:50051',
     help: 'Address of the chunk cache, host:port',
+  }),
+  threads: setting({
+    variable: 'AUGMENTATION_THREADS',
+    schema: integerSchema(1, 256),
+    fallback: String(availableParallelism()),
+    help: 'Threads that transform samples, 1..256; as many as there are cores unless set',
   }),
   ...commonSettings,
 } as const;

@@ -1,6 +1,8 @@
 import {
   applyTransform,
   CHAPTER_AUGMENTATION,
+  marginFor,
+  mixSamples,
   NO_AUGMENTATION,
   sampleTransform,
   type AugmentationSettings,
@@ -25,6 +27,7 @@ import {
   streamFakeChunks,
   type StreamChunks,
 } from '../test/fake-chunk-cache.ts';
+import { InlineMaker } from '../test/inline-maker.ts';
 import { createHandlers } from './handlers.ts';
 
 const SHAPE = { depth: 4, height: 6, width: 8 };
@@ -33,7 +36,8 @@ const EPOCH = 3;
 
 async function startWorker(cacheAddress: string) {
   const chunkCache = createClient(ChunkServiceClient, cacheAddress);
-  const server = await startInProcessServer((context) => createHandlers(chunkCache, context));
+  const maker = new InlineMaker();
+  const server = await startInProcessServer((context) => createHandlers({ chunkCache, maker }, context));
   onTestFinished(async () => {
     await server.stop();
     chunkCache.close();
@@ -49,9 +53,10 @@ async function startWorker(cacheAddress: string) {
       chunkShape: SHAPE,
       augmentation: undefined,
       samples: [],
+      margin: false,
       ...request,
     });
-  return { ...server, openLease };
+  return { ...server, openLease, maker };
 }
 
 /** A worker and its cache, both over real sockets. */
@@ -62,7 +67,7 @@ async function serve(streamChunks?: StreamChunks) {
 }
 
 function sample(ordinal: number, seriesUid = 'a'): SampleReference {
-  return { ordinal, seriesUid, centerXyzMm: { x: ordinal % 7, y: 0, z: 0 } };
+  return { ordinal, seriesUid, centerXyzMm: { x: ordinal % 7, y: 0, z: 0 }, partner: undefined };
 }
 
 /** Voxels of an answer, or the code and message of its error. */
@@ -150,6 +155,57 @@ describe('AugmentationService.StreamSamples', () => {
       [SampleErrorCode.DATA_LOSS, 'Cannot cut a chunk of damaged'],
       [SampleErrorCode.UNSPECIFIED, 'Cannot cut a chunk of unspecified'],
       expectedSample(samples[5]!, NO_AUGMENTATION),
+    ]);
+  });
+
+  it('makes samples from larger chunks when a margin is asked for, so that none repeats a border', async () => {
+    const { openLease, maker } = await serve();
+    const samples = [1, 2, 3].map((ordinal) => sample(ordinal));
+    const lease = { samples, augmentation: CHAPTER_AUGMENTATION };
+    const borders = async (margin: boolean) =>
+      (await collect(openLease({ ...lease, margin }))).map(({ result }) =>
+        result?.$case === 'sample' ? result.value.borderFraction : undefined,
+      );
+    const without = await borders(false);
+    expect(without.every((fraction) => fraction! > 0)).toBe(true);
+    expect(await borders(true)).toEqual([0, 0, 0]);
+    expect(maker.jobs.at(-1)).toMatchObject({
+      sampleShape: SHAPE,
+      sourceShape: marginFor(CHAPTER_AUGMENTATION, SHAPE),
+    });
+  });
+
+  it('mixes a sample with its partner, as each would be alone', async () => {
+    const { openLease } = await serve();
+    const augmentation = { ...CHAPTER_AUGMENTATION, mixupAlpha: 1 };
+    const [first, partner] = [sample(4), { ...sample(70, 'bb') }];
+    const mixed = await collect(
+      openLease({ samples: [sample(3), { ...first, partner }, sample(5)], augmentation }),
+    );
+    expect(mixed.map(({ ordinal }) => ordinal)).toEqual([3, 4, 5]);
+    const key = { runSeed: RUN_SEED, epoch: EPOCH, ordinal: 4 };
+    const { mixupLambda } = sampleTransform(augmentation, key);
+    expect(outcome(mixed[1]!)).toEqual(
+      mixSamples(expectedSample(first, augmentation), expectedSample(partner, augmentation), mixupLambda),
+    );
+    expect(outcome(mixed[2]!)).toEqual(expectedSample(sample(5), augmentation));
+  });
+
+  it('leaves partners out where nothing is to be mixed', async () => {
+    const { openLease } = await serve();
+    const first = { ...sample(4), partner: sample(70, 'unknown') };
+    const responses = await collect(openLease({ samples: [first], augmentation: CHAPTER_AUGMENTATION }));
+    expect(responses.map(outcome)).toEqual([expectedSample(first, CHAPTER_AUGMENTATION)]);
+  });
+
+  it('answers a sample whose partner cannot be cut with the reason', async () => {
+    const { openLease } = await serve();
+    const augmentation = { ...NO_AUGMENTATION, mixupAlpha: 1 };
+    const samples = [{ ...sample(4), partner: sample(70, 'damaged') }, sample(5)];
+    const responses = await collect(openLease({ samples, augmentation }));
+    expect(responses.map(outcome)).toEqual([
+      [SampleErrorCode.DATA_LOSS, 'Cannot cut a chunk of damaged'],
+      expectedSample(samples[1]!, augmentation),
     ]);
   });
 

@@ -1,10 +1,9 @@
 import { status } from '@grpc/grpc-js';
 import {
-  applyTransform,
   AugmentationSettingsError,
   compileAugmentationSettings,
+  marginFor,
   NO_AUGMENTATION,
-  sampleTransform,
   type AugmentationSettings,
 } from '@lunastream/augmentation';
 import {
@@ -13,12 +12,14 @@ import {
   SampleErrorCode,
   type AugmentationServiceServer,
   type ChunkServiceClient,
+  type SampleReference,
   type StreamChunksResponse,
   type StreamSamplesRequest,
   type StreamSamplesResponse,
 } from '@lunastream/contracts';
 import {
   isServiceError,
+  mapInOrder,
   MAX_MESSAGE_BYTES,
   readStream,
   RequestError,
@@ -28,6 +29,8 @@ import {
   type ServedService,
 } from '@lunastream/service-kit';
 import { formatShape, voxelCount, type Shape } from '@lunastream/volume';
+import type { SampleMaker } from './sample-maker.ts';
+import type { TransformSource } from './transform-messages.ts';
 
 // Wire types stop in this file.
 
@@ -42,20 +45,31 @@ const SAMPLE_CODE_OF_CHUNK_CODE: Record<ChunkErrorCode, SampleErrorCode> = {
   [ChunkErrorCode.DATA_LOSS]: SampleErrorCode.DATA_LOSS,
 };
 
-/** The gRPC service of an augmentation worker; chunks come from `chunkCache`. */
-export function createHandlers(chunkCache: ChunkServiceClient, context: HandlerContext): ServedService[] {
+/** What a worker is made of. */
+export interface WorkerParts {
+  /** Where chunks come from. */
+  readonly chunkCache: ChunkServiceClient;
+  readonly maker: SampleMaker;
+}
+
+/** The gRPC service of an augmentation worker. */
+export function createHandlers(parts: WorkerParts, context: HandlerContext): ServedService[] {
   const implementation: AugmentationServiceServer = {
-    streamSamples: streamHandler(context, (request, signal) => streamSamples(chunkCache, request, signal)),
+    streamSamples: streamHandler(context, (request, signal) => streamSamples(parts, request, signal)),
   };
   return [{ definition: AugmentationServiceService, implementation }];
 }
 
 interface Lease {
-  readonly shape: Shape;
+  readonly request: StreamSamplesRequest;
+  readonly sampleShape: Shape;
+  /** Shape of the chunks that samples are made from. */
+  readonly sourceShape: Shape;
   readonly augmentation: AugmentationSettings;
 }
 
-function checkLease({ samples, chunkShape, augmentation }: StreamSamplesRequest): Lease {
+function checkLease(request: StreamSamplesRequest): Lease {
+  const { samples, chunkShape, augmentation: asked, margin } = request;
   if (samples.length < 1 || samples.length > MAX_SAMPLES) {
     throw new RequestError(
       'invalid-argument',
@@ -73,60 +87,107 @@ function checkLease({ samples, chunkShape, augmentation }: StreamSamplesRequest)
     );
   }
   try {
-    return { shape: chunkShape, augmentation: compileAugmentationSettings(augmentation ?? NO_AUGMENTATION) };
+    const augmentation = compileAugmentationSettings(asked ?? NO_AUGMENTATION);
+    const sourceShape = margin ? marginFor(augmentation, chunkShape) : chunkShape;
+    return { request, sampleShape: chunkShape, sourceShape, augmentation };
   } catch (error) {
     if (!(error instanceof AugmentationSettingsError)) throw error;
     throw new RequestError('invalid-argument', error.message, { cause: error });
   }
 }
 
+/** Samples in request order. Several are made at a time; no more are begun than keep the maker busy. */
 async function* streamSamples(
-  chunkCache: ChunkServiceClient,
+  parts: WorkerParts,
   request: StreamSamplesRequest,
   signal: AbortSignal,
 ): AsyncGenerator<StreamSamplesResponse> {
   const lease = checkLease(request);
-  const chunks = chunkCache.streamChunks({
-    dataset: request.dataset,
-    datasetFingerprint: request.datasetFingerprint,
-    shape: request.chunkShape,
-    references: request.samples,
-  });
+  const sources = readSources(parts.chunkCache, lease, signal);
   try {
-    for await (const chunk of readStream(chunks, signal)) yield toSample(chunk, request, lease);
+    yield* mapInOrder(sources, parts.maker.capacity, (chunks) => answerSample(parts.maker, chunks, lease));
   } catch (error) {
     throw toRequestError(error);
   }
 }
 
-function toSample(
-  { referenceIndex, result }: StreamChunksResponse,
-  request: StreamSamplesRequest,
-  { shape, augmentation }: Lease,
-): StreamSamplesResponse {
-  const ordinal = request.samples[referenceIndex]!.ordinal;
-  if (result === undefined) throw new Error('internal: the chunk cache sent an answer without a result');
-  if (result.$case === 'error') {
-    const value = { code: SAMPLE_CODE_OF_CHUNK_CODE[result.value.code], message: result.value.message };
-    return { ordinal, result: { $case: 'error', value } };
-  }
-  const key = { runSeed: request.runSeed, epoch: request.epoch, ordinal };
-  const sample = applyTransform(
-    toInt16(result.value.voxelsHu, shape),
-    shape,
-    sampleTransform(augmentation, key),
-  );
-  const voxelsHu = Buffer.from(sample.buffer, sample.byteOffset, sample.byteLength);
-  return { ordinal, result: { $case: 'sample', value: { shape, voxelsHu } } };
+/** The chunks that one sample is made from: its own, then its partner's. */
+interface SampleChunks {
+  readonly reference: SampleReference;
+  readonly chunks: readonly StreamChunksResponse[];
 }
 
-/** Copies wire bytes into an aligned array: a received Buffer may sit at any offset of a shared pool. */
-function toInt16(bytes: Uint8Array, shape: Shape): Int16Array {
-  const voxels = new Int16Array(voxelCount(shape));
-  if (bytes.byteLength !== voxels.byteLength) {
-    throw new Error(`internal: a chunk of ${voxels.byteLength} bytes expected, got ${bytes.byteLength}`);
+/** Reads the chunks of a lease in one stream. */
+async function* readSources(
+  chunkCache: ChunkServiceClient,
+  { request, sampleShape, sourceShape, augmentation }: Lease,
+  signal: AbortSignal,
+): AsyncGenerator<SampleChunks> {
+  const isMixed = augmentation.mixupAlpha > 0;
+  const placesOf = (sample: SampleReference) =>
+    isMixed && sample.partner !== undefined ? [sample, sample.partner] : [sample];
+  const chunks = readStream(
+    chunkCache.streamChunks({
+      dataset: request.dataset,
+      datasetFingerprint: request.datasetFingerprint,
+      shape: sampleShape,
+      grownShape: sourceShape,
+      references: request.samples.flatMap(placesOf),
+    }),
+    signal,
+  );
+  let sampleIndex = 0;
+  let arrived: StreamChunksResponse[] = [];
+  for await (const chunk of chunks) {
+    arrived.push(chunk);
+    const reference = request.samples[sampleIndex]!;
+    if (arrived.length < placesOf(reference).length) continue;
+    yield { reference, chunks: arrived };
+    sampleIndex++;
+    arrived = [];
   }
-  new Uint8Array(voxels.buffer).set(bytes);
+}
+
+async function answerSample(
+  maker: SampleMaker,
+  { reference, chunks }: SampleChunks,
+  { request, sampleShape, sourceShape, augmentation }: Lease,
+): Promise<StreamSamplesResponse> {
+  const { ordinal, partner } = reference;
+  for (const { result } of chunks) {
+    if (result === undefined) throw new Error('internal: the chunk cache sent an answer without a result');
+    if (result.$case === 'error') {
+      const value = { code: SAMPLE_CODE_OF_CHUNK_CODE[result.value.code], message: result.value.message };
+      return { ordinal, result: { $case: 'error', value } };
+    }
+  }
+  const { runSeed, epoch } = request;
+  const sourceOf = (chunk: StreamChunksResponse, ofOrdinal: number): TransformSource => ({
+    voxels: takeVoxels(maker, chunk, sourceShape),
+    key: { runSeed, epoch, ordinal: ofOrdinal },
+  });
+  const [own, ofPartner] = chunks as [StreamChunksResponse, StreamChunksResponse?];
+  const { voxels, borderFraction } = await maker.make({
+    sampleShape,
+    sourceShape,
+    augmentation,
+    source: sourceOf(own, ordinal),
+    partner: ofPartner && sourceOf(ofPartner, partner!.ordinal),
+  });
+  const value = { shape: sampleShape, voxelsHu: Buffer.from(voxels), borderFraction };
+  return { ordinal, result: { $case: 'sample', value } };
+}
+
+/** Copies wire bytes into an aligned buffer: a received Buffer may sit at any offset of a shared pool. */
+function takeVoxels(maker: SampleMaker, { result }: StreamChunksResponse, shape: Shape): ArrayBuffer {
+  if (result?.$case !== 'chunk') throw new Error('internal: voxels taken of a chunk that is none');
+  const { voxelsHu } = result.value;
+  const sizeBytes = voxelCount(shape) * Int16Array.BYTES_PER_ELEMENT;
+  if (voxelsHu.byteLength !== sizeBytes) {
+    throw new Error(`internal: a chunk of ${sizeBytes} bytes expected, got ${voxelsHu.byteLength}`);
+  }
+  const voxels = maker.takeBuffer(sizeBytes);
+  new Uint8Array(voxels).set(voxelsHu);
   return voxels;
 }
 

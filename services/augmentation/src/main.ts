@@ -2,6 +2,7 @@ import { ChunkServiceClient } from '@lunastream/contracts';
 import { createClient, runService } from '@lunastream/service-kit';
 import { settings } from './config.ts';
 import { createHandlers } from './handlers.ts';
+import { TransformPool } from './transform-pool.ts';
 
 await runService(
   {
@@ -11,9 +12,13 @@ await runService(
     settings,
     start: (config, context) => {
       const chunkCache = createClient(ChunkServiceClient, config.chunkCacheAddress);
+      const maker = new TransformPool({ threads: config.threads });
       return Promise.resolve({
-        services: createHandlers(chunkCache, context),
-        close: () => Promise.resolve(chunkCache.close()),
+        services: createHandlers({ chunkCache, maker }, context),
+        close: async () => {
+          chunkCache.close();
+          await maker.close();
+        },
       });
     },
   },

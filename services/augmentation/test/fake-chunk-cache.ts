@@ -56,12 +56,14 @@ export type StreamChunks = (
 export async function* streamFakeChunks({
   dataset,
   datasetFingerprint,
-  shape,
+  shape: chunkShape,
+  grownShape,
   references,
 }: StreamChunksRequest): AsyncGenerator<StreamChunksResponse> {
   if (dataset !== 'luna') throw new RequestError('not-found', `no data set ${dataset}`);
   if (datasetFingerprint !== FINGERPRINT)
     throw new RequestError('failed-precondition', 'the data set changed');
+  const shape = grownShape ?? chunkShape;
   if (shape === undefined || voxelCount(shape) === 0) throw new RequestError('invalid-argument', 'bad shape');
   for (const [index, reference] of references.entries()) {
     yield await Promise.resolve(answer(index, reference, shape));

@@ -19,6 +19,8 @@ import { ChunkCutter } from './chunk-cutter.ts';
 import { VolumePool } from './volume-pool.ts';
 
 const CHUNK: Shape = { depth: 4, height: 6, width: 8 };
+const extentOf = (shape: Shape) => ({ shape, grownShape: shape });
+const EXTENT = extentOf(CHUNK);
 const MIDDLE = centerOf(6, 8, 10);
 
 function makeStore(): TieredChunkStore {
@@ -65,7 +67,7 @@ describe('ChunkCutter', () => {
         const reader = await openVolume(series.path);
         const expected = await readChunk(reader, xyzToIrc(series.geometry, center), chunkShape);
         await reader.close();
-        expect(await cutter.getChunk(dataset, uid, center, chunkShape)).toEqual(expected);
+        expect(await cutter.getChunk(dataset, uid, center, extentOf(chunkShape))).toEqual(expected);
       };
       const property = fc.asyncProperty(fc.constantFrom('a', 'b'), voxel, shape, check);
       await fc.assert(property, { numRuns: 60 });
@@ -73,35 +75,35 @@ describe('ChunkCutter', () => {
 
   it('serves what the store has without opening the scan', () =>
     withScans(async ({ folder, dataset, store, cutter }) => {
-      const chunk = await cutter.getChunk(dataset, 'a', MIDDLE, CHUNK);
+      const chunk = await cutter.getChunk(dataset, 'a', MIDDLE, EXTENT);
       await rm(join(folder, 'subset0'), { recursive: true });
-      expect(await makeCutter(store).getChunk(dataset, 'a', MIDDLE, CHUNK)).toEqual(chunk);
+      expect(await makeCutter(store).getChunk(dataset, 'a', MIDDLE, EXTENT)).toEqual(chunk);
       expect(store.cutCount).toBe(1);
     }));
 
   it('cuts once for everyone who asks at the same time', () =>
     withScans(async ({ dataset, store, cutter }) => {
-      await Promise.all(Array.from({ length: 16 }, () => cutter.getChunk(dataset, 'a', MIDDLE, CHUNK)));
+      await Promise.all(Array.from({ length: 16 }, () => cutter.getChunk(dataset, 'a', MIDDLE, EXTENT)));
       expect(store.cutCount).toBe(1);
     }));
 
   it('does not serve what the store keeps of an earlier state of the data set', () =>
     withScans(async ({ folder, dataset, store, cutter }) => {
-      const before = await cutter.getChunk(dataset, 'a', MIDDLE, CHUNK);
+      const before = await cutter.getChunk(dataset, 'a', MIDDLE, EXTENT);
       await writeScan(join(folder, 'subset0/a'), makeScan(3));
       await appendFile(join(folder, 'candidates.csv'), '\n');
       const changed = await loadDataset(folder);
       const reader = await openVolume(changed.series.get('a')!.path);
       const expected = await readChunk(reader, xyzToIrc(reader.geometry, MIDDLE), CHUNK);
       await reader.close();
-      const after = await makeCutter(store).getChunk(changed, 'a', MIDDLE, CHUNK);
+      const after = await makeCutter(store).getChunk(changed, 'a', MIDDLE, EXTENT);
       expect(after).toEqual(expected);
       expect(after).not.toEqual(before);
     }));
 
   it('finds no scan that the data set does not have', () =>
     withScans(async ({ dataset, cutter }) => {
-      await expect(cutter.getChunk(dataset, 'x', MIDDLE, CHUNK)).rejects.toMatchObject({
+      await expect(cutter.getChunk(dataset, 'x', MIDDLE, EXTENT)).rejects.toMatchObject({
         tag: 'ChunkFaultError',
         fault: 'not-found',
         message: 'Cannot cut a chunk: the data set has no scan x',
@@ -114,7 +116,7 @@ describe('ChunkCutter', () => {
     ['a place far away', xyzMm(1e300, -1e300, 0)],
   ])('names scan and size when the centre is %s', (_, center) =>
     withScans(async ({ dataset, cutter }) => {
-      await expect(cutter.getChunk(dataset, 'a', center, CHUNK)).rejects.toMatchObject({
+      await expect(cutter.getChunk(dataset, 'a', center, EXTENT)).rejects.toMatchObject({
         fault: 'out-of-range',
         message: expect.stringMatching(
           /^Cannot cut a chunk: centre irc .* lies outside scan a of 12x16x20/,
@@ -130,20 +132,20 @@ describe('ChunkCutter', () => {
     withScans(async ({ folder, dataset, cutter }) => {
       const path = join(folder, 'subset0/a');
       await damage(path);
-      await expect(cutter.getChunk(dataset, 'a', MIDDLE, CHUNK)).rejects.toMatchObject({
+      await expect(cutter.getChunk(dataset, 'a', MIDDLE, EXTENT)).rejects.toMatchObject({
         fault: 'data-loss',
         message: expect.stringMatching(message) as string,
       });
       await writeScan(path, makeScan(1));
-      expect(await cutter.getChunk(dataset, 'a', MIDDLE, CHUNK)).toHaveLength(4 * 6 * 8);
+      expect(await cutter.getChunk(dataset, 'a', MIDDLE, EXTENT)).toHaveLength(4 * 6 * 8);
     }),
   );
 
   it('reports data loss when the scan is cut short while it is open', () =>
     withScans(async ({ folder, dataset, cutter }) => {
-      await cutter.getChunk(dataset, 'a', centerOf(1, 8, 10), CHUNK);
+      await cutter.getChunk(dataset, 'a', centerOf(1, 8, 10), EXTENT);
       await truncate(join(folder, 'subset0/a.raw'), 100);
-      await expect(cutter.getChunk(dataset, 'a', centerOf(10, 8, 10), CHUNK)).rejects.toMatchObject({
+      await expect(cutter.getChunk(dataset, 'a', centerOf(10, 8, 10), EXTENT)).rejects.toMatchObject({
         fault: 'data-loss',
         message: expect.stringContaining('the file was cut after it was opened') as string,
       });
@@ -151,7 +153,7 @@ describe('ChunkCutter', () => {
 
   it('does not call a bug data loss', () =>
     withScans(async ({ dataset, cutter }) => {
-      const wrong = cutter.getChunk(dataset, 'a', MIDDLE, { ...CHUNK, depth: 0 });
+      const wrong = cutter.getChunk(dataset, 'a', MIDDLE, extentOf({ ...CHUNK, depth: 0 }));
       await expect(wrong).rejects.toMatchObject({ tag: 'BadChunkShapeError' });
     }));
 });
@@ -167,7 +169,7 @@ it.skipIf(!noduleCubes)(
     for (const { seriesUid, centerXyzMm } of dataset.candidates.slice(0, 20)) {
       const { path, geometry } = dataset.series.get(seriesUid)!;
       const expected = cropChunk(await readVolume(path), xyzToIrc(geometry, centerXyzMm), shape);
-      expect(await cutter.getChunk(dataset, seriesUid, centerXyzMm, shape)).toEqual(expected);
+      expect(await cutter.getChunk(dataset, seriesUid, centerXyzMm, extentOf(shape))).toEqual(expected);
     }
   },
 );

@@ -6,9 +6,9 @@ import {
   containsIrc,
   formatShape,
   MissingImageError,
-  readChunk,
+  readGrownChunk,
   xyzToIrc,
-  type Shape,
+  type ChunkExtent,
   type VolumeReader,
   type XyzMm,
 } from '@lunastream/volume';
@@ -26,19 +26,24 @@ export class ChunkCutter {
   }
 
   /**
-   * The chunk of `shape` around `centerXyzMm`: int16 HU clipped to [-1000, 1000], C order. The caller must not change it.
+   * The chunk of `extent` around `centerXyzMm`: int16 HU clipped to [-1000, 1000], C order. The caller must not change it.
    * @throws ChunkFaultError when the scan is unknown, the centre lies outside it, or its file is damaged.
    */
-  async getChunk(dataset: Dataset, seriesUid: string, centerXyzMm: XyzMm, shape: Shape): Promise<Int16Array> {
+  async getChunk(
+    dataset: Dataset,
+    seriesUid: string,
+    centerXyzMm: XyzMm,
+    extent: ChunkExtent,
+  ): Promise<Int16Array> {
     const series = dataset.series.get(seriesUid);
     if (series === undefined) {
       throw new ChunkFaultError('not-found', `Cannot cut a chunk: the data set has no scan ${seriesUid}`);
     }
-    const key = chunkKey({ datasetFingerprint: dataset.fingerprint, seriesUid, centerXyzMm, shape });
-    return this.#store.getOrCut(key, () => this.#cut(series, centerXyzMm, shape));
+    const key = chunkKey({ datasetFingerprint: dataset.fingerprint, seriesUid, centerXyzMm, extent });
+    return this.#store.getOrCut(key, () => this.#cut(series, centerXyzMm, extent));
   }
 
-  async #cut(series: SeriesEntry, centerXyzMm: XyzMm, shape: Shape): Promise<Int16Array> {
+  async #cut(series: SeriesEntry, centerXyzMm: XyzMm, extent: ChunkExtent): Promise<Int16Array> {
     const centerIrc = xyzToIrc(series.geometry, centerXyzMm);
     if (!containsIrc(series.geometry.shape, centerIrc)) {
       throw new ChunkFaultError(
@@ -48,7 +53,9 @@ export class ChunkCutter {
       );
     }
     try {
-      return await this.#volumes.use(series, (reader: VolumeReader) => readChunk(reader, centerIrc, shape));
+      return await this.#volumes.use(series, (reader: VolumeReader) =>
+        readGrownChunk(reader, centerIrc, extent),
+      );
     } catch (error) {
       if (!isScanFault(error)) throw error;
       throw new ChunkFaultError('data-loss', errorText(error), { cause: error });

@@ -61,6 +61,7 @@ async function startChunkCache(folder: string) {
         dataset: 'luna',
         datasetFingerprint: '',
         shape: SHAPE,
+        grownShape: undefined,
         references: [],
         ...request,
       }),

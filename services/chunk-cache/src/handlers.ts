@@ -20,7 +20,7 @@ import {
   type HandlerContext,
   type ServedService,
 } from '@lunastream/service-kit';
-import { formatShape, voxelCount, xyzMm, type Shape, type XyzMm } from '@lunastream/volume';
+import { formatShape, voxelCount, xyzMm, type ChunkExtent, type Shape, type XyzMm } from '@lunastream/volume';
 import type { ChunkCutter } from './chunk-cutter.ts';
 import type { DatasetCatalog } from './dataset-catalog.ts';
 import { ChunkFaultError, type ChunkFault } from './errors.ts';
@@ -114,19 +114,32 @@ function* candidatePages({ candidates }: Dataset): Generator<ListCandidatesRespo
   }
 }
 
-function checkedShape({ shape, references }: StreamChunksRequest): Shape {
+function checkedShape(field: string, shape: Shape | undefined): Shape {
   const axes = shape === undefined ? [] : [shape.depth, shape.height, shape.width];
   if (shape === undefined || axes.some((size) => size < 1 || size > MAX_AXIS_VOXELS)) {
     throw new RequestError(
       'invalid-argument',
-      `Cannot stream chunks: each axis of shape must be in 1..${MAX_AXIS_VOXELS}, got ${axes.join('x') || 'none'}`,
+      `Cannot stream chunks: each axis of ${field} must be in 1..${MAX_AXIS_VOXELS}, got ${axes.join('x') || 'none'}`,
     );
   }
   const chunkBytes = voxelCount(shape) * Int16Array.BYTES_PER_ELEMENT;
   if (chunkBytes > MAX_CHUNK_BYTES) {
     throw new RequestError(
       'invalid-argument',
-      `Cannot stream chunks: a chunk must have at most ${MAX_CHUNK_BYTES} bytes, got ${chunkBytes} of shape ${formatShape(shape)}`,
+      `Cannot stream chunks: a chunk must have at most ${MAX_CHUNK_BYTES} bytes, got ${chunkBytes} of ${field} ${formatShape(shape)}`,
+    );
+  }
+  return shape;
+}
+
+function checkedExtent({ shape: asked, grownShape: grown, references }: StreamChunksRequest): ChunkExtent {
+  const shape = checkedShape('shape', asked);
+  const grownShape = checkedShape('grown_shape', grown ?? shape);
+  const margins = (['depth', 'height', 'width'] as const).map((axis) => grownShape[axis] - shape[axis]);
+  if (margins.some((margin) => margin < 0 || margin % 2 !== 0)) {
+    throw new RequestError(
+      'invalid-argument',
+      `Cannot stream chunks: grown_shape must be ${formatShape(shape)} or larger by even numbers of voxels, got ${formatShape(grownShape)}`,
     );
   }
   if (references.length < 1 || references.length > MAX_REFERENCES) {
@@ -135,7 +148,7 @@ function checkedShape({ shape, references }: StreamChunksRequest): Shape {
       `Cannot stream chunks: references must be 1..${MAX_REFERENCES}, got ${references.length}`,
     );
   }
-  return shape;
+  return { shape, grownShape };
 }
 
 function centerOf({ seriesUid, centerXyzMm }: ChunkReference): XyzMm {
@@ -154,7 +167,7 @@ async function* streamChunks(
   { catalog, cutter }: ChunkCacheParts,
   request: StreamChunksRequest,
 ): AsyncGenerator<StreamChunksResponse> {
-  const shape = checkedShape(request);
+  const extent = checkedExtent(request);
   const dataset = await catalog.get(request.dataset);
   if (request.datasetFingerprint !== '' && request.datasetFingerprint !== dataset.fingerprint) {
     throw new RequestError(
@@ -165,9 +178,9 @@ async function* streamChunks(
   const answer = async (referenceIndex: number): Promise<StreamChunksResponse> => {
     const reference = request.references[referenceIndex]!;
     try {
-      const voxels = await cutter.getChunk(dataset, reference.seriesUid, centerOf(reference), shape);
+      const voxels = await cutter.getChunk(dataset, reference.seriesUid, centerOf(reference), extent);
       const voxelsHu = Buffer.from(voxels.buffer, voxels.byteOffset, voxels.byteLength);
-      return { referenceIndex, result: { $case: 'chunk', value: { shape, voxelsHu } } };
+      return { referenceIndex, result: { $case: 'chunk', value: { shape: extent.grownShape, voxelsHu } } };
     } catch (error) {
       if (!(error instanceof ChunkFaultError)) throw error;
       const value = { code: CODE_OF_FAULT[error.fault], message: error.message };

@@ -16,8 +16,8 @@ export interface LoadedBatch {
 export interface BatchLoaderOptions {
   /** Opens the source: voxels in HU in ordinal order. Its signal aborts when no more batches are wanted. */
   readonly openSamples: (closed: AbortSignal) => AsyncIterable<Float32Array>;
-  /** Label of every ordinal, 1 for a nodule. */
-  readonly labels: Uint8Array;
+  /** Label of every ordinal: 1 for a nodule, 0 for none, between for mixed samples. */
+  readonly labels: Uint8Array | Float32Array;
   readonly batchSize: number;
   readonly chunkShape: Shape;
   /** Milliseconds of a clock that never goes back. */

@@ -71,11 +71,34 @@ describe('LeaseScheduler.stream()', () => {
       epoch: 3,
       chunkShape: CHUNK_SHAPE,
       augmentation: NO_AUGMENTATION,
+      margin: false,
       samples: [
-        { ordinal: 0, seriesUid: '1.2.0', centerXyzMm: { x: 0, y: 2, z: 3 } },
-        { ordinal: 1, seriesUid: '1.2.1', centerXyzMm: { x: 1, y: 2, z: 3 } },
+        { ordinal: 0, seriesUid: '1.2.0', centerXyzMm: { x: 0, y: 2, z: 3 }, partner: undefined },
+        { ordinal: 1, seriesUid: '1.2.1', centerXyzMm: { x: 1, y: 2, z: 3 }, partner: undefined },
       ],
     });
+  });
+
+  it('names the partner of a sample that is to be mixed', async () => {
+    const worker = new FakeWorker('a');
+    const plan = planOf(3);
+    const samples = plan.samples.map((sample, ordinal) =>
+      ordinal === 1 ? { ...sample, partnerOrdinal: 2 } : sample,
+    );
+    await collect(new LeaseScheduler([worker], OPTIONS).stream({ ...plan, samples }, never));
+    expect(worker.leases[0]!.request.samples.map(({ partner }) => partner)).toEqual([
+      undefined,
+      { ordinal: 2, seriesUid: '1.2.2', centerXyzMm: { x: 2, y: 2, z: 3 } },
+      undefined,
+    ]);
+  });
+
+  it('tells the mean share of border voxels of the latest stream', async () => {
+    const scheduler = new LeaseScheduler([new FakeWorker('a')], OPTIONS);
+    expect(scheduler.borderFraction()).toBe(0);
+    await collect(scheduler.stream(planOf(4), never));
+    // The fake worker says 0, 1/2, 0, 1/2.
+    expect(scheduler.borderFraction()).toBe(0.25);
   });
 
   it('gives nothing for an empty plan and asks nobody', async () => {

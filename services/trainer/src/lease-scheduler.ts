@@ -23,6 +23,7 @@ export interface LeaseOptions {
 export class LeaseScheduler implements SampleSource {
   readonly #workers: WorkerPool;
   readonly #options: LeaseOptions;
+  #latest: LeaseSession | undefined;
 
   constructor(workers: readonly SampleWorker[], options: LeaseOptions) {
     this.#workers = new WorkerPool(workers, options.leasesPerWorker);
@@ -31,6 +32,7 @@ export class LeaseScheduler implements SampleSource {
 
   async *stream(plan: SamplePlan, signal: AbortSignal): AsyncGenerator<Float32Array, void, undefined> {
     const session = new LeaseSession(this.#workers, this.#options, plan);
+    this.#latest = session;
     const onAbort = () => session.fail(signal.reason as Error);
     signal.addEventListener('abort', onAbort, { once: true });
     try {
@@ -40,6 +42,10 @@ export class LeaseScheduler implements SampleSource {
       signal.removeEventListener('abort', onAbort);
       session.close();
     }
+  }
+
+  borderFraction(): number {
+    return this.#latest?.borderFraction ?? 0;
   }
 
   waitingFor(): string | undefined {
@@ -58,6 +64,8 @@ class LeaseSession {
   readonly #arrived = new Map<number, Float32Array>();
   /** Ordinals of broken leases. */
   readonly #returned: number[] = [];
+  #borderVoxels = 0;
+  #arrivedCount = 0;
   #nextUnleased = 0;
   #nextTaken = 0;
   #failure: Error | undefined;
@@ -70,6 +78,12 @@ class LeaseSession {
     const sampleBytes = voxelCount(plan.chunkShape) * Float32Array.BYTES_PER_ELEMENT;
     this.#windowSamples = Math.max(options.leaseSize, Math.floor(options.bufferBytes / sampleBytes));
     this.#stopListening = workers.onFree(() => this.#dispatch());
+  }
+
+  /** Mean over the samples that arrived. */
+  get borderFraction(): number {
+    const voxels = this.#arrivedCount * voxelCount(this.#plan.chunkShape);
+    return voxels === 0 ? 0 : this.#borderVoxels / voxels;
   }
 
   /** Waits for the sample of `ordinal`; ordinals are taken in order. */
@@ -165,6 +179,9 @@ class LeaseSession {
     // A received Buffer may sit at any offset of a pool that it shares with other messages: copy the bytes.
     new Uint8Array(sample.buffer).set(result.value.voxelsHu);
     missing.delete(ordinal);
+    // Whole voxels add up to the same in any order of arrival.
+    this.#borderVoxels += Math.round(result.value.borderFraction * sample.length);
+    this.#arrivedCount++;
     this.#arrived.set(ordinal, sample);
     if (ordinal === this.#nextTaken) this.#wake?.();
   }
@@ -178,19 +195,20 @@ class LeaseSession {
   }
 
   #toRequest(ordinals: readonly number[]) {
-    const { dataset, datasetFingerprint, runSeed, epoch, chunkShape, augmentation, samples } = this.#plan;
+    const { samples, ...plan } = this.#plan;
+    const { runSeed, epoch } = plan;
+    const placeOf = (ordinal: number) => {
+      const { seriesUid, centerXyzMm } = samples[ordinal]!;
+      const [x, y, z] = centerXyzMm;
+      return { ordinal, seriesUid, centerXyzMm: { x, y, z } };
+    };
     return {
+      ...plan,
       leaseId: `${runSeed}/${epoch}/${ordinals[0]}+${ordinals.length}`,
-      dataset,
-      datasetFingerprint,
-      runSeed,
-      epoch,
-      chunkShape,
-      augmentation: { ...augmentation },
       samples: ordinals.map((ordinal) => {
-        const { seriesUid, centerXyzMm } = samples[ordinal]!;
-        const [x, y, z] = centerXyzMm;
-        return { ordinal, seriesUid, centerXyzMm: { x, y, z } };
+        const { partnerOrdinal } = samples[ordinal]!;
+        const partner = partnerOrdinal === undefined ? undefined : placeOf(partnerOrdinal);
+        return { ...placeOf(ordinal), partner };
       }),
     };
   }

@@ -160,6 +160,7 @@ export class RunManager {
       learningRate: settings.learningRate,
       momentum: settings.momentum,
       runSeed: settings.seed,
+      ...(settings.threads === undefined ? {} : { threads: settings.threads }),
     });
     try {
       const folder = await this.#prepareFolder({ settings, dataset, engine, resumed });

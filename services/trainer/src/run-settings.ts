@@ -20,6 +20,8 @@ export interface RunSettings {
   readonly epochLength: number | undefined;
   /** Transforms of training samples. */
   readonly augmentation: AugmentationSettings;
+  /** Training samples are made from larger chunks, so that they repeat no border. */
+  readonly margin: boolean;
   /** First folder level of the run. */
   readonly tbPrefix: string;
   /** Last part of the run's name. */
@@ -29,6 +31,8 @@ export interface RunSettings {
   readonly learningRate: number;
   readonly momentum: number;
   readonly engine: string;
+  /** Threads of an engine that computes on the CPU; undefined takes one per core. Results do not depend on it. */
+  readonly threads: number | undefined;
   /** A sample is predicted positive when its probability is above this. */
   readonly threshold: number;
   readonly split: 'series' | 'candidate';
@@ -50,6 +54,7 @@ export class RunSettingsError extends Error {
 const SPLIT_RULES: readonly RunSettings['split'][] = ['series', 'candidate'];
 /** Letters that are safe in a folder's name on every system. */
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/;
+const MOST_THREADS = 256;
 const SMALLEST_AXIS = 16;
 const LARGEST_AXIS = 128;
 
@@ -91,6 +96,7 @@ export function compileRunSettings(settings: RunSettings): RunSettings {
       ? []
       : integerFault('epoch length', settings.epochLength, 1, 1_000_000_000)),
     ...integerFault('seed', settings.seed, 0, 0xffff_ffff),
+    ...(settings.threads === undefined ? [] : integerFault('threads', settings.threads, 1, MOST_THREADS)),
     ...(badAxis
       ? [
           `each axis of chunk must be ${SMALLEST_AXIS}..${LARGEST_AXIS} voxels, got ${formatShape(settings.chunkShape)}`,

@@ -56,6 +56,7 @@ export function fromWireSettings(wire: WireRunSettings): RunSettings {
     ratio: wire.ratio,
     epochLength: wire.epochLength || (wire.ratio === 0 ? undefined : DEFAULT_BALANCED_EPOCH_LENGTH),
     augmentation: wire.augmentation ?? NO_AUGMENTATION,
+    margin: wire.margin,
     tbPrefix: wire.tbPrefix,
     comment: wire.comment,
     seed: wire.seed,
@@ -63,6 +64,7 @@ export function fromWireSettings(wire: WireRunSettings): RunSettings {
     learningRate: wire.learningRate,
     momentum: wire.momentum,
     engine: wire.engine,
+    threads: wire.threads || undefined,
     threshold: wire.threshold,
     split: SPLITS[wire.split],
     score: SCORES[wire.score],
@@ -73,6 +75,7 @@ function toWireSettings(settings: RunSettings): WireRunSettings {
   return {
     ...settings,
     epochLength: settings.epochLength ?? 0,
+    threads: settings.threads ?? 0,
     split: WIRE_SPLITS[settings.split],
     score: WIRE_SCORES[settings.score],
     resumeRunId: '',

@@ -5,6 +5,8 @@ import type { Shape, XyzMm } from '@lunastream/volume';
 export interface PlannedSample {
   readonly seriesUid: string;
   readonly centerXyzMm: XyzMm;
+  /** Ordinal of the sample that is mixed into this one; undefined for none. */
+  readonly partnerOrdinal?: number | undefined;
 }
 
 /** The samples of one epoch and split; the position in `samples` is the ordinal that keys the random numbers. */
@@ -15,6 +17,8 @@ export interface SamplePlan {
   readonly epoch: number;
   readonly chunkShape: Shape;
   readonly augmentation: AugmentationSettings;
+  /** Makes samples from larger chunks, so that they repeat no border. */
+  readonly margin: boolean;
   readonly samples: readonly PlannedSample[];
 }
 
@@ -25,6 +29,8 @@ export interface SampleSource {
    * Rejects with SampleUnavailableError when a sample cannot be made, with the signal's reason when it aborts.
    */
   stream(plan: SamplePlan, signal: AbortSignal): AsyncIterable<Float32Array>;
+  /** Mean share of voxels that repeat the border of their chunk, 0..1, over the samples of the latest stream. */
+  borderFraction(): number;
   /** What the source waits for, for people; undefined while samples flow. */
   waitingFor(): string | undefined;
 }

@@ -83,6 +83,37 @@ describe('the log of a run', () => {
 });
 
 describe('an epoch', () => {
+  it('makes training samples with the margin that was asked for, and tells what still repeats a border', () =>
+    withTemporaryFolder(async (runs) => {
+      const { run, samples, events } = await benchIn(runs, { settings: SETTINGS });
+      samples.border = 0.208;
+      await run.run();
+      expect(samples.plans.map(({ margin }) => margin)).toEqual([true, false]);
+      expect(linesOf(events).filter((line) => line.includes('border'))).toEqual([
+        'INFO     E1 trn      20.8% of voxels repeat the border of their chunk (--margin avoids it)',
+      ]);
+    }));
+
+  it('mixes nodules in training: the engine learns soft labels, scores count by hard ones', () =>
+    withTemporaryFolder(async (runs) => {
+      const augmentation = { ...NO_AUGMENTATION, mixupAlpha: 1 };
+      const settings = { ...SETTINGS, augmentation, ratio: 1, epochLength: 8 };
+      const { run, samples, engine, events } = await benchIn(runs, { settings });
+      await run.run();
+      const [training, validation] = samples.plans;
+      training!.samples.forEach(({ partnerOrdinal }, ordinal) => {
+        if (ordinal % 2 === 1) expect(partnerOrdinal).toBeUndefined();
+        else expect(partnerOrdinal).not.toBe(ordinal);
+      });
+      expect(validation!.samples).toEqual([CANDIDATES[0], CANDIDATES[10]]);
+      const labels = engine.batches.flatMap(({ kind, labels }) => (kind === 'train' ? [...labels] : []));
+      expect(labels.filter((_, ordinal) => ordinal % 2 === 1)).toEqual([0, 0, 0, 0]);
+      const soft = labels.filter((_, ordinal) => ordinal % 2 === 0);
+      expect(soft.some((label) => label > 0 && label < 1)).toBe(true);
+      const [trained] = scoresOf(events);
+      expect([trained!.tp + trained!.fn, trained!.fp + trained!.tn]).toEqual([4, 4]);
+    }));
+
   it('trains augmented and balanced, and validates neither, every candidate once in order', () =>
     withTemporaryFolder(async (runs) => {
       const settings = { ...SETTINGS, ratio: 1, epochLength: 8 };

@@ -17,6 +17,7 @@ import {
 import { loadBatches, type LoadedBatch } from './batch-loader.ts';
 import type { TrainingDataset } from './dataset-client.ts';
 import { EstimateLines } from './estimate-lines.ts';
+import { mixSamplesOfEpoch } from './mixed-samples.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { RunJournal } from './run-journal.ts';
 import type { RunSettings } from './run-settings.ts';
@@ -69,6 +70,11 @@ interface Pass {
   readonly split: 'trn' | 'val';
   /** Candidates by ordinal. */
   readonly candidates: readonly Candidate[];
+}
+
+/** What a candidate is, whatever is mixed into its sample: scores count by this. */
+function hardLabels(candidates: readonly Candidate[]): Uint8Array {
+  return Uint8Array.from(candidates, ({ isNodule }) => Number(isNodule));
 }
 
 /** Trains and validates epoch after epoch: the chapter's `LunaTrainingApp.main`. */
@@ -162,15 +168,17 @@ export class TrainingRun {
   async #pass(pass: Pass): Promise<EpochSummary> {
     const { settings, dataset, samples, clock, signal } = this.#parts;
     const { epoch, split, candidates } = pass;
-    const labels = Uint8Array.from(candidates, ({ isNodule }) => (isNodule ? 1 : 0));
+    const { samples: planned, labels: softLabels } = this.#planSamples(pass);
+    const isTraining = split === 'trn';
     const plan = {
       dataset: dataset.name,
       datasetFingerprint: dataset.fingerprint,
       runSeed: settings.seed,
       epoch,
       chunkShape: settings.chunkShape,
-      augmentation: split === 'trn' ? settings.augmentation : NO_AUGMENTATION,
-      samples: candidates,
+      augmentation: isTraining ? settings.augmentation : NO_AUGMENTATION,
+      margin: isTraining && settings.margin,
+      samples: planned,
     };
     const probabilities = new Float32Array(candidates.length);
     const losses = new Float32Array(candidates.length);
@@ -179,7 +187,7 @@ export class TrainingRun {
     try {
       const batches = loadBatches({
         openSamples: (closed) => samples.stream(plan, AbortSignal.any([signal, closed])),
-        labels,
+        labels: softLabels,
         batchSize: settings.batchSize,
         chunkShape: settings.chunkShape,
         nowMs: () => clock.nowMs(),
@@ -196,7 +204,27 @@ export class TrainingRun {
       this.#busyMs += clock.nowMs() - passStartMs;
     }
     progress.end();
+    if (isTraining) this.#logBorder(epoch);
+    const labels = hardLabels(candidates);
     return summarizeEpoch({ epoch, split, labels, probabilities, losses, threshold: settings.threshold });
+  }
+
+  /** What is leased for a pass, and the labels to learn: soft ones where nodules are mixed. */
+  #planSamples({ epoch, split, candidates }: Pass) {
+    const { augmentation, seed } = this.#parts.settings;
+    if (split === 'val' || augmentation.mixupAlpha === 0) {
+      return { samples: candidates, labels: hardLabels(candidates) };
+    }
+    return mixSamplesOfEpoch(candidates, { runSeed: seed, epoch }, augmentation);
+  }
+
+  #logBorder(epoch: number): void {
+    const fraction = this.#parts.samples.borderFraction();
+    if (fraction === 0) return;
+    const percent = (100 * fraction).toFixed(1);
+    this.#line(
+      `E${epoch} trn      ${percent}% of voxels repeat the border of their chunk (--margin avoids it)`,
+    );
   }
 
   async #compute(split: 'trn' | 'val', { batch }: LoadedBatch): Promise<BatchResult> {

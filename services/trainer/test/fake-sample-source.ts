@@ -7,6 +7,8 @@ import type { SamplePlan, SampleSource } from '../src/sample-source.ts';
  */
 export class FakeSampleSource implements SampleSource {
   readonly plans: SamplePlan[] = [];
+  /** What `borderFraction` answers. */
+  border = 0;
   /** What `waitingFor` answers. */
   waiting: string | undefined;
   /** Called before every sample; may wait, or throw. */
@@ -21,6 +23,10 @@ export class FakeSampleSource implements SampleSource {
       const noiseHu = plan.augmentation.noiseHu * ((plan.runSeed + 7 * plan.epoch + 13 * ordinal) % 5);
       yield new Float32Array(voxelCount(plan.chunkShape)).fill(centerXyzMm[0] + noiseHu);
     }
+  }
+
+  borderFraction(): number {
+    return this.border;
   }
 
   waitingFor(): string | undefined {

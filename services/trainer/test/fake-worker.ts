@@ -84,7 +84,15 @@ export function sampleAnswer(request: StreamSamplesRequest, ordinal: number): St
   pool.set(new Uint8Array(values.buffer), 1);
   return {
     ordinal,
-    result: { $case: 'sample', value: { shape: request.chunkShape, voxelsHu: pool.subarray(1) } },
+    result: {
+      $case: 'sample',
+      value: {
+        shape: request.chunkShape,
+        voxelsHu: pool.subarray(1),
+        // Every second sample lies outside its chunk by half.
+        borderFraction: ordinal % 2 === 0 ? 0 : 0.5,
+      },
+    },
   };
 }
 

@@ -16,6 +16,7 @@ export const planOf = (length: number): SamplePlan => ({
   epoch: 3,
   chunkShape: CHUNK_SHAPE,
   augmentation: NO_AUGMENTATION,
+  margin: false,
   samples: Array.from({ length }, (_, ordinal) => ({
     seriesUid: `1.2.${ordinal}`,
     centerXyzMm: xyzMm(ordinal, 2, 3),

@@ -33,6 +33,8 @@ describe('lunastream', () => {
       'data',
       'data check',
       'data phantom',
+      'preview',
+      'replay',
     ]);
   });
 

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { registerData } from './commands/data.ts';
 import { registerRuns } from './commands/runs.ts';
+import { registerSamples } from './commands/samples.ts';
 import { registerTrain } from './commands/train.ts';
 import { registerUp } from './commands/up.ts';
 import type { CommandContext } from './commands/context.ts';
@@ -25,6 +26,7 @@ export function createProgram(context: CommandContext): Command {
   registerTrain(program, context);
   registerRuns(program, context);
   registerData(program, context);
+  registerSamples(program, context);
   return program;
 }
 

@@ -37,6 +37,13 @@ describe('the flags of train', () => {
       ['--augment-noise', undefined],
       ['--tb-prefix', 'p2ch12'],
       ['--comment', 'dlwpt'],
+      ['--augment-elastic', undefined],
+      ['--augment-hu-shift', undefined],
+      ['--augment-hu-scale', undefined],
+      ['--mixup', undefined],
+      ['--margin', undefined],
+      ['--no-margin', undefined],
+      ['--compat', undefined],
       ['--seed', 1],
       ['--ratio', undefined],
       ['--epoch-length', undefined],
@@ -44,10 +51,40 @@ describe('the flags of train', () => {
       ['--lr', 0.001],
       ['--momentum', 0.99],
       ['--engine', 'auto'],
+      ['--threads', undefined],
       ['--threshold', 0.5],
       ['--split', 'series'],
       ['--score', 'f1'],
     ]);
+  });
+
+  it.each([
+    [[], true],
+    [['--compat'], false],
+    [['--no-margin'], false],
+    [['--compat', '--margin'], true],
+  ])('%j makes samples with a margin: %j', (flags, margin) => {
+    expect(settingsOf(...flags).margin).toBe(margin);
+  });
+
+  it('switch on what the chapter does not have by a flag each', () => {
+    const flags = [
+      '--augment-elastic',
+      '2',
+      '--augment-hu-shift',
+      '30',
+      '--augment-hu-scale',
+      '0.1',
+      '--mixup',
+    ];
+    expect(settingsOf('--augmented', ...flags).augmentation).toEqual({
+      ...CHAPTER_AUGMENTATION,
+      elasticVoxels: 2,
+      huShift: 30,
+      huScale: 0.1,
+      mixupAlpha: 0.2,
+    });
+    expect(settingsOf('--mixup', '1').augmentation).toEqual({ ...NO_AUGMENTATION, mixupAlpha: 1 });
   });
 
   it('without any are the chapter’s run: unbalanced, unaugmented', () => {
@@ -58,6 +95,7 @@ describe('the flags of train', () => {
       ratio: 0,
       epochLength: 0,
       augmentation: NO_AUGMENTATION,
+      margin: true,
       tbPrefix: 'p2ch12',
       comment: 'dlwpt',
       seed: 1,
@@ -65,6 +103,7 @@ describe('the flags of train', () => {
       learningRate: 0.001,
       momentum: 0.99,
       engine: 'auto',
+      threads: 0,
       threshold: 0.5,
       split: SplitRule.SERIES,
       score: BestScore.F1,

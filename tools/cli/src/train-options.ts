@@ -16,6 +16,12 @@ export interface TrainOptions {
   readonly augmentScale?: number | true;
   readonly augmentRotate?: true;
   readonly augmentNoise?: number | true;
+  readonly augmentElastic?: number;
+  readonly augmentHuShift?: number;
+  readonly augmentHuScale?: number;
+  readonly mixup?: number;
+  readonly margin?: boolean;
+  readonly compat?: true;
   readonly tbPrefix: string;
   readonly comment: string;
   readonly seed: number;
@@ -23,6 +29,7 @@ export interface TrainOptions {
   readonly lr: number;
   readonly momentum: number;
   readonly engine: string;
+  readonly threads?: number;
   readonly threshold: number;
   readonly split: 'series' | 'candidate';
   readonly score: 'f1' | 'f2' | 'recall' | 'auc';
@@ -30,6 +37,8 @@ export interface TrainOptions {
 
 /** The network halves each axis four times. */
 const SMALLEST_CHUNK_AXIS = 16;
+/** As in the paper's experiments on images (Zhang et al. 2018). */
+const DEFAULT_MIXUP_ALPHA = 0.2;
 const WIRE_SPLIT = { series: SplitRule.SERIES, candidate: SplitRule.CANDIDATE } as const;
 const WIRE_SCORE = {
   f1: BestScore.F1,
@@ -112,7 +121,7 @@ function addChapterOptions(command: Command): Command {
 }
 
 function addOurOptions(command: Command): Command {
-  return command
+  return addFurtherTransforms(command)
     .optionsGroup('Training, beyond the chapter:')
     .addOption(
       new Option('--seed <number>', 'seed of everything random')
@@ -145,7 +154,13 @@ function addOurOptions(command: Command): Command {
         .default(0.99)
         .argParser(decimal((value) => value >= 0 && value < 1, 'at least 0 and below 1')),
     )
-    .option('--engine <name>', 'what computes: auto or tfjs', 'auto')
+    .option('--engine <name>', 'what computes: auto, simd or tfjs', 'auto')
+    .addOption(
+      new Option(
+        '--threads <count>',
+        'threads of the simd engine (default: one per core); results do not depend on it',
+      ).argParser(wholeNumber(1, 256)),
+    )
     .addOption(
       new Option('--threshold <probability>', 'a probability above this is a positive')
         .default(0.5)
@@ -163,7 +178,27 @@ function addOurOptions(command: Command): Command {
     );
 }
 
-/** The augmentation that the flags ask for: `--augmented` switches all on, single flags one each. */
+function addFurtherTransforms(command: Command): Command {
+  const strength = (flags: string, text: string, highest: number) =>
+    new Option(flags, text).argParser(decimal((value) => value >= 0 && value <= highest, `in 0..${highest}`));
+  return command
+    .optionsGroup('Samples, beyond the chapter (--augmented does not switch these on):')
+    .addOption(strength('--augment-elastic <voxels>', 'deform by up to this many voxels along each axis', 6))
+    .addOption(strength('--augment-hu-shift <hu>', 'make all voxels lighter or darker by up to this', 1000))
+    .addOption(
+      strength('--augment-hu-scale <fraction>', 'change the contrast to air by up to this fraction', 0.9),
+    )
+    .addOption(
+      new Option('--mixup [alpha]', 'mix nodules with other samples, by weights from Beta(alpha, alpha)')
+        .preset(String(DEFAULT_MIXUP_ALPHA))
+        .argParser(decimal((value) => value === 0 || (value >= 0.01 && value <= 10), '0 or in 0.01..10')),
+    )
+    .option('--margin', 'cut larger chunks, so that no sample repeats a border (default, unless --compat)')
+    .option('--no-margin', 'repeat the border where a transform looks beyond the chunk, as the chapter does')
+    .option('--compat', "the chapter's own ways where ours are better: --no-margin");
+}
+
+/** The augmentation that the flags ask for: `--augmented` switches the chapter's on, single flags one each. */
 export function toAugmentation(options: TrainOptions): AugmentationSettings {
   const base = options.augmented ? CHAPTER_AUGMENTATION : NO_AUGMENTATION;
   const strength = (flag: number | true | undefined, fallback: number) =>
@@ -174,6 +209,10 @@ export function toAugmentation(options: TrainOptions): AugmentationSettings {
     scale: strength(options.augmentScale, base.scale),
     rotate: options.augmentRotate ?? base.rotate,
     noiseHu: strength(options.augmentNoise, base.noiseHu),
+    elasticVoxels: options.augmentElastic ?? 0,
+    huShift: options.augmentHuShift ?? 0,
+    huScale: options.augmentHuScale ?? 0,
+    mixupAlpha: options.mixup ?? 0,
   };
 }
 
@@ -186,6 +225,7 @@ export function toRunSettings(options: TrainOptions, dataset: string, resumeRunI
     ratio: options.ratio ?? (options.balanced ? 1 : 0),
     epochLength: options.epochLength ?? 0,
     augmentation: toAugmentation(options),
+    margin: options.margin ?? options.compat !== true,
     tbPrefix: options.tbPrefix,
     comment: options.comment,
     seed: options.seed,
@@ -193,6 +233,7 @@ export function toRunSettings(options: TrainOptions, dataset: string, resumeRunI
     learningRate: options.lr,
     momentum: options.momentum,
     engine: options.engine,
+    threads: options.threads ?? 0,
     threshold: options.threshold,
     split: WIRE_SPLIT[options.split],
     score: WIRE_SCORE[options.score],

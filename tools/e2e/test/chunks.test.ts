@@ -45,7 +45,13 @@ async function startCache(dataFolder: string, storeFolder: string) {
       return all;
     },
     async chunksOf(references: StreamChunksRequest['references']): Promise<StreamChunksResponse[]> {
-      const request = { dataset: 'default', datasetFingerprint: '', shape: SHAPE, references };
+      const request = {
+        dataset: 'default',
+        datasetFingerprint: '',
+        shape: SHAPE,
+        grownShape: undefined,
+        references,
+      };
       const answers: StreamChunksResponse[] = [];
       for await (const answer of readStream(chunks.streamChunks(request))) answers.push(answer);
       return answers;

@@ -50,8 +50,16 @@ export interface AugmentationSettings {
   scale: number;
   /** Rotates by a uniform angle about the head-foot axis. */
   rotate: boolean;
-  /** Standard deviation of added Gaussian noise in HU, >= 0. */
+  /** Standard deviation of added Gaussian noise in HU, 0..1000. */
   noiseHu: number;
+  /** Largest elastic displacement along each axis in voxels, 0..6. */
+  elasticVoxels: number;
+  /** Largest shift of all voxels in HU, 0..1000. */
+  huShift: number;
+  /** Largest relative change of attenuation (HU + 1000), 0..0.9. */
+  huScale: number;
+  /** Mixes samples that have a partner with it, by a weight from Beta(alpha, alpha); 0 for none, else 0.01..10. */
+  mixupAlpha: number;
 }
 
 /** Names one sample of an epoch. */
@@ -61,6 +69,20 @@ export interface SampleReference {
   /** Series instance uid of the scan. */
   seriesUid: string;
   /** Centre of the candidate in the patient frame, in millimetres. */
+  centerXyzMm:
+    | CenterXyzMm
+    | undefined;
+  /** Sample that is mixed into this one when mixup_alpha is above 0: made as it would be alone. */
+  partner: MixupPartner | undefined;
+}
+
+/** Names the sample that is mixed into another. */
+export interface MixupPartner {
+  /** Its position in the epoch plan, from 0. */
+  ordinal: number;
+  /** Series instance uid of its scan. */
+  seriesUid: string;
+  /** Centre of its candidate in the patient frame, in millimetres. */
   centerXyzMm: CenterXyzMm | undefined;
 }
 
@@ -86,6 +108,11 @@ export interface StreamSamplesRequest {
     | undefined;
   /** Samples wanted, 1..1024. */
   samples: SampleReference[];
+  /**
+   * Makes samples from chunks that are larger than they, so that tissue fills the corners that turning and moving
+   * uncovers; without it they repeat the border.
+   */
+  margin: boolean;
 }
 
 /** The answer to one sample reference. */
@@ -111,6 +138,8 @@ export interface Sample {
     | undefined;
   /** float32 little-endian, C order [depth, height, width], in HU; 4 * depth * height * width bytes. */
   voxelsHu: Buffer;
+  /** Share of voxels that lie outside their chunk and repeat its border, 0..1. */
+  borderFraction: number;
 }
 
 /** Why a sample could not be made. */
@@ -122,7 +151,17 @@ export interface SampleError {
 }
 
 function createBaseAugmentationSettings(): AugmentationSettings {
-  return { flip: false, offset: 0, scale: 0, rotate: false, noiseHu: 0 };
+  return {
+    flip: false,
+    offset: 0,
+    scale: 0,
+    rotate: false,
+    noiseHu: 0,
+    elasticVoxels: 0,
+    huShift: 0,
+    huScale: 0,
+    mixupAlpha: 0,
+  };
 }
 
 export const AugmentationSettings: MessageFns<AugmentationSettings> = {
@@ -141,6 +180,18 @@ export const AugmentationSettings: MessageFns<AugmentationSettings> = {
     }
     if (message.noiseHu !== 0) {
       writer.uint32(41).double(message.noiseHu);
+    }
+    if (message.elasticVoxels !== 0) {
+      writer.uint32(49).double(message.elasticVoxels);
+    }
+    if (message.huShift !== 0) {
+      writer.uint32(57).double(message.huShift);
+    }
+    if (message.huScale !== 0) {
+      writer.uint32(65).double(message.huScale);
+    }
+    if (message.mixupAlpha !== 0) {
+      writer.uint32(73).double(message.mixupAlpha);
     }
     return writer;
   },
@@ -198,6 +249,38 @@ export const AugmentationSettings: MessageFns<AugmentationSettings> = {
             message.noiseHu = reader.double();
             continue;
           }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.elasticVoxels = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.huShift = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.huScale = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.mixupAlpha = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -220,12 +303,16 @@ export const AugmentationSettings: MessageFns<AugmentationSettings> = {
     message.scale = object.scale ?? 0;
     message.rotate = object.rotate ?? false;
     message.noiseHu = object.noiseHu ?? 0;
+    message.elasticVoxels = object.elasticVoxels ?? 0;
+    message.huShift = object.huShift ?? 0;
+    message.huScale = object.huScale ?? 0;
+    message.mixupAlpha = object.mixupAlpha ?? 0;
     return message;
   },
 };
 
 function createBaseSampleReference(): SampleReference {
-  return { ordinal: 0, seriesUid: "", centerXyzMm: undefined };
+  return { ordinal: 0, seriesUid: "", centerXyzMm: undefined, partner: undefined };
 }
 
 export const SampleReference: MessageFns<SampleReference> = {
@@ -238,6 +325,9 @@ export const SampleReference: MessageFns<SampleReference> = {
     }
     if (message.centerXyzMm !== undefined) {
       CenterXyzMm.encode(message.centerXyzMm, writer.uint32(26).fork()).join();
+    }
+    if (message.partner !== undefined) {
+      MixupPartner.encode(message.partner, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -279,6 +369,14 @@ export const SampleReference: MessageFns<SampleReference> = {
             message.centerXyzMm = CenterXyzMm.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.partner = MixupPartner.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -301,6 +399,90 @@ export const SampleReference: MessageFns<SampleReference> = {
     message.centerXyzMm = (object.centerXyzMm !== undefined && object.centerXyzMm !== null)
       ? CenterXyzMm.fromPartial(object.centerXyzMm)
       : undefined;
+    message.partner = (object.partner !== undefined && object.partner !== null)
+      ? MixupPartner.fromPartial(object.partner)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseMixupPartner(): MixupPartner {
+  return { ordinal: 0, seriesUid: "", centerXyzMm: undefined };
+}
+
+export const MixupPartner: MessageFns<MixupPartner> = {
+  encode(message: MixupPartner, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ordinal !== 0) {
+      writer.uint32(8).uint32(message.ordinal);
+    }
+    if (message.seriesUid !== "") {
+      writer.uint32(18).string(message.seriesUid);
+    }
+    if (message.centerXyzMm !== undefined) {
+      CenterXyzMm.encode(message.centerXyzMm, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MixupPartner {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMixupPartner();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.ordinal = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.seriesUid = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.centerXyzMm = CenterXyzMm.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<MixupPartner>): MixupPartner {
+    return MixupPartner.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MixupPartner>): MixupPartner {
+    const message = createBaseMixupPartner();
+    message.ordinal = object.ordinal ?? 0;
+    message.seriesUid = object.seriesUid ?? "";
+    message.centerXyzMm = (object.centerXyzMm !== undefined && object.centerXyzMm !== null)
+      ? CenterXyzMm.fromPartial(object.centerXyzMm)
+      : undefined;
     return message;
   },
 };
@@ -315,6 +497,7 @@ function createBaseStreamSamplesRequest(): StreamSamplesRequest {
     chunkShape: undefined,
     augmentation: undefined,
     samples: [],
+    margin: false,
   };
 }
 
@@ -343,6 +526,9 @@ export const StreamSamplesRequest: MessageFns<StreamSamplesRequest> = {
     }
     for (const v of message.samples) {
       SampleReference.encode(v!, writer.uint32(66).fork()).join();
+    }
+    if (message.margin !== false) {
+      writer.uint32(72).bool(message.margin);
     }
     return writer;
   },
@@ -424,6 +610,14 @@ export const StreamSamplesRequest: MessageFns<StreamSamplesRequest> = {
             message.samples.push(SampleReference.decode(reader, reader.uint32()));
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.margin = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -453,6 +647,7 @@ export const StreamSamplesRequest: MessageFns<StreamSamplesRequest> = {
       ? AugmentationSettings.fromPartial(object.augmentation)
       : undefined;
     message.samples = object.samples?.map((e) => SampleReference.fromPartial(e)) || [];
+    message.margin = object.margin ?? false;
     return message;
   },
 };
@@ -551,7 +746,7 @@ export const StreamSamplesResponse: MessageFns<StreamSamplesResponse> = {
 };
 
 function createBaseSample(): Sample {
-  return { shape: undefined, voxelsHu: Buffer.alloc(0) };
+  return { shape: undefined, voxelsHu: Buffer.alloc(0), borderFraction: 0 };
 }
 
 export const Sample: MessageFns<Sample> = {
@@ -561,6 +756,9 @@ export const Sample: MessageFns<Sample> = {
     }
     if (message.voxelsHu.length !== 0) {
       writer.uint32(18).bytes(message.voxelsHu);
+    }
+    if (message.borderFraction !== 0) {
+      writer.uint32(25).double(message.borderFraction);
     }
     return writer;
   },
@@ -594,6 +792,14 @@ export const Sample: MessageFns<Sample> = {
             message.voxelsHu = Buffer.from(reader.bytes());
             continue;
           }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.borderFraction = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -613,6 +819,7 @@ export const Sample: MessageFns<Sample> = {
     const message = createBaseSample();
     message.shape = (object.shape !== undefined && object.shape !== null) ? Shape.fromPartial(object.shape) : undefined;
     message.voxelsHu = object.voxelsHu ?? Buffer.alloc(0);
+    message.borderFraction = object.borderFraction ?? 0;
     return message;
   },
 };

@@ -66,6 +66,11 @@ export interface StreamChunksRequest {
     | undefined;
   /** Chunks wanted, 1..4096. */
   references: ChunkReference[];
+  /**
+   * Shape to send: that of the chunk, or larger by an even number of voxels along every axis. The chunk's window stays
+   * where it is and is grown on all sides; what lies beyond the scan is air (-1000 HU). Absent sends the chunk alone.
+   */
+  grownShape: Shape | undefined;
 }
 
 /** The answer to one reference. */
@@ -208,7 +213,7 @@ export const ChunkReference: MessageFns<ChunkReference> = {
 };
 
 function createBaseStreamChunksRequest(): StreamChunksRequest {
-  return { dataset: "", datasetFingerprint: "", shape: undefined, references: [] };
+  return { dataset: "", datasetFingerprint: "", shape: undefined, references: [], grownShape: undefined };
 }
 
 export const StreamChunksRequest: MessageFns<StreamChunksRequest> = {
@@ -224,6 +229,9 @@ export const StreamChunksRequest: MessageFns<StreamChunksRequest> = {
     }
     for (const v of message.references) {
       ChunkReference.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.grownShape !== undefined) {
+      Shape.encode(message.grownShape, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -273,6 +281,14 @@ export const StreamChunksRequest: MessageFns<StreamChunksRequest> = {
             message.references.push(ChunkReference.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.grownShape = Shape.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -294,6 +310,9 @@ export const StreamChunksRequest: MessageFns<StreamChunksRequest> = {
     message.datasetFingerprint = object.datasetFingerprint ?? "";
     message.shape = (object.shape !== undefined && object.shape !== null) ? Shape.fromPartial(object.shape) : undefined;
     message.references = object.references?.map((e) => ChunkReference.fromPartial(e)) || [];
+    message.grownShape = (object.grownShape !== undefined && object.grownShape !== null)
+      ? Shape.fromPartial(object.grownShape)
+      : undefined;
     return message;
   },
 };

@@ -133,6 +133,10 @@ export interface RunSettings {
   score: BestScore;
   /** Run to continue from its last checkpoint; its settings apply, but for epochs. Empty starts afresh. */
   resumeRunId: string;
+  /** Makes training samples from chunks that are larger than they, so that they repeat no border. */
+  margin: boolean;
+  /** Threads of an engine that computes on the CPU, 0..256; 0 takes one per core. Results do not depend on it. */
+  threads: number;
 }
 
 /** Asks to start a run. */
@@ -351,6 +355,8 @@ function createBaseRunSettings(): RunSettings {
     split: 0,
     score: 0,
     resumeRunId: "",
+    margin: false,
+    threads: 0,
   };
 }
 
@@ -406,6 +412,12 @@ export const RunSettings: MessageFns<RunSettings> = {
     }
     if (message.resumeRunId !== "") {
       writer.uint32(138).string(message.resumeRunId);
+    }
+    if (message.margin !== false) {
+      writer.uint32(144).bool(message.margin);
+    }
+    if (message.threads !== 0) {
+      writer.uint32(152).uint32(message.threads);
     }
     return writer;
   },
@@ -559,6 +571,22 @@ export const RunSettings: MessageFns<RunSettings> = {
             message.resumeRunId = reader.string();
             continue;
           }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.margin = reader.bool();
+            continue;
+          }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.threads = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -597,6 +625,8 @@ export const RunSettings: MessageFns<RunSettings> = {
     message.split = object.split ?? 0;
     message.score = object.score ?? 0;
     message.resumeRunId = object.resumeRunId ?? "";
+    message.margin = object.margin ?? false;
+    message.threads = object.threads ?? 0;
     return message;
   },
 };

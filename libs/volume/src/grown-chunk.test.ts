@@ -1,0 +1,112 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { irc, voxelCount, xyzMm, type Shape } from './coordinates.ts';
+import { AIR_HU, chunkWindow, cropChunk, extractBox } from './crop-chunk.ts';
+import { IDENTITY_DIRECTION } from './geometry.ts';
+import { grownWindow, readGrownChunk } from './grown-chunk.ts';
+import type { Volume, VolumeReader } from './volume.ts';
+
+const axis = fc.integer({ min: 1, max: 12 });
+const shapes = fc.record({ depth: axis, height: axis, width: axis });
+const margin = fc.integer({ min: 0, max: 5 }).map((half) => 2 * half);
+
+/** A volume whose voxels are all different, and a reader of it. */
+function volumeOf(shape: Shape): { volume: Volume; reader: VolumeReader } {
+  const geometry = {
+    shape,
+    originXyzMm: xyzMm(0, 0, 0),
+    spacingXyzMm: xyzMm(1, 1, 1),
+    direction: IDENTITY_DIRECTION,
+  };
+  const voxelsHu = Int16Array.from({ length: voxelCount(shape) }, (_, voxel) => voxel % 900);
+  const reader: VolumeReader = {
+    path: 'a.mhd',
+    geometry,
+    residentBytes: 0,
+    readWindow: (start, extent) => Promise.resolve(extractBox({ voxels: voxelsHu, shape }, start, extent)),
+    close: () => Promise.resolve(),
+  };
+  return { volume: { geometry, voxelsHu }, reader };
+}
+
+/** A volume's shape, a voxel of it, and an extent. */
+const cases = fc
+  .record({
+    of: shapes,
+    shape: shapes,
+    margins: fc.tuple(margin, margin, margin),
+    at: fc.tuple(fc.nat(), fc.nat(), fc.nat()),
+  })
+  .map(({ of, shape, margins, at }) => ({
+    of,
+    center: irc(at[0] % of.depth, at[1] % of.height, at[2] % of.width),
+    extent: {
+      shape,
+      grownShape: {
+        depth: shape.depth + margins[0],
+        height: shape.height + margins[1],
+        width: shape.width + margins[2],
+      },
+    },
+  }));
+
+describe('readGrownChunk()', () => {
+  it('has the chunk in its middle, wherever the border of the scan is', () =>
+    fc.assert(
+      fc.asyncProperty(cases, async ({ of, center, extent }) => {
+        const { volume, reader } = volumeOf(of);
+        const { shape, grownShape } = extent;
+        const grown = await readGrownChunk(reader, center, extent);
+        expect(grown).toHaveLength(voxelCount(grownShape));
+        const margins = (['depth', 'height', 'width'] as const).map(
+          (side) => (grownShape[side] - shape[side]) / 2,
+        );
+        const middle = extractBox(
+          { voxels: grown, shape: grownShape },
+          irc(margins[0]!, margins[1]!, margins[2]!),
+          shape,
+        );
+        expect(middle).toEqual(cropChunk(volume, center, shape));
+      }),
+    ));
+
+  it('shows the scan where there is one, and air beyond', () =>
+    fc.assert(
+      fc.asyncProperty(cases, async ({ of, center, extent }) => {
+        const { volume, reader } = volumeOf(of);
+        const { grownShape } = extent;
+        const { startIrc } = grownWindow(of, center, extent);
+        const grown = await readGrownChunk(reader, center, extent);
+        grown.forEach((hu, voxel) => {
+          const [i, r, c] = [
+            startIrc[0] + Math.floor(voxel / (grownShape.height * grownShape.width)),
+            startIrc[1] + (Math.floor(voxel / grownShape.width) % grownShape.height),
+            startIrc[2] + (voxel % grownShape.width),
+          ];
+          const isInside = i >= 0 && i < of.depth && r >= 0 && r < of.height && c >= 0 && c < of.width;
+          expect(hu).toBe(isInside ? volume.voxelsHu[(i * of.height + r) * of.width + c] : AIR_HU);
+        });
+      }),
+      { numRuns: 30 },
+    ));
+});
+
+describe('grownWindow()', () => {
+  const of = { depth: 9, height: 9, width: 9 };
+  const shape = { depth: 4, height: 4, width: 4 };
+
+  it('is the window of the chunk when nothing grows', () => {
+    expect(grownWindow(of, irc(0, 4, 8), { shape, grownShape: shape })).toEqual(
+      chunkWindow(of, irc(0, 4, 8), shape),
+    );
+  });
+
+  it.each([
+    ['smaller', { ...shape, width: 2 }],
+    ['larger by an odd number', { ...shape, width: 7 }],
+  ])('refuses to grow to what is %s', (_, grownShape) => {
+    expect(() => grownWindow(of, irc(4, 4, 4), { shape, grownShape })).toThrow(
+      `its shape must be 4x4x4 or larger by even numbers of voxels, got 4x4x${grownShape.width}`,
+    );
+  });
+});

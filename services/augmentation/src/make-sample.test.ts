@@ -1,0 +1,80 @@
+import {
+  applyTransform,
+  Augmenter,
+  CHAPTER_AUGMENTATION,
+  marginFor,
+  mixSamples,
+  NO_AUGMENTATION,
+  sampleTransform,
+} from '@lunastream/augmentation';
+import { voxelCount, type Shape } from '@lunastream/volume';
+import { describe, expect, it } from 'vitest';
+import { makeSample } from './make-sample.ts';
+
+const SHAPE = { depth: 4, height: 6, width: 8 };
+const augmenter = new Augmenter();
+
+function chunkOf(shape: Shape, seed: number): Int16Array {
+  return Int16Array.from(
+    { length: voxelCount(shape) },
+    (_, voxel) => ((voxel * 37 + seed * 101) % 1500) - 1000,
+  );
+}
+
+/** Its own buffer, as it arrives on a thread. */
+const sourceOf = (chunk: Int16Array, ordinal: number) => ({
+  voxels: chunk.slice().buffer,
+  key: { runSeed: 5, epoch: 2, ordinal },
+});
+
+describe('makeSample()', () => {
+  it('makes what applyTransform makes of the drawn transform', () => {
+    const chunk = chunkOf(SHAPE, 1);
+    const source = sourceOf(chunk, 9);
+    const job = { sampleShape: SHAPE, sourceShape: SHAPE, augmentation: CHAPTER_AUGMENTATION, source };
+    const { voxels, borderFraction } = makeSample(augmenter, job);
+    const expected = applyTransform(chunk, SHAPE, sampleTransform(CHAPTER_AUGMENTATION, source.key));
+    expect(new Float32Array(voxels)).toEqual(expected);
+    expect(borderFraction).toBeGreaterThan(0);
+  });
+
+  it('repeats no border with the margin that the settings need', () => {
+    const sourceShape = marginFor(CHAPTER_AUGMENTATION, SHAPE);
+    for (let ordinal = 0; ordinal < 50; ordinal++) {
+      const source = sourceOf(chunkOf(sourceShape, 1), ordinal);
+      const job = { sampleShape: SHAPE, sourceShape, augmentation: CHAPTER_AUGMENTATION, source };
+      expect(makeSample(augmenter, job).borderFraction).toBe(0);
+    }
+  });
+
+  it('mixes the partner in as it would be alone, by the weight of the sample', () => {
+    const augmentation = { ...CHAPTER_AUGMENTATION, mixupAlpha: 1 };
+    const common = { sampleShape: SHAPE, sourceShape: SHAPE, augmentation };
+    const alone = (seed: number, ordinal: number) =>
+      new Float32Array(
+        makeSample(augmenter, { ...common, source: sourceOf(chunkOf(SHAPE, seed), ordinal) }).voxels,
+      );
+    const mixed = makeSample(augmenter, {
+      ...common,
+      source: sourceOf(chunkOf(SHAPE, 1), 3),
+      partner: sourceOf(chunkOf(SHAPE, 2), 70),
+    });
+    const { mixupLambda } = sampleTransform(augmentation, { runSeed: 5, epoch: 2, ordinal: 3 });
+    expect(mixupLambda).toBeLessThan(1);
+    expect(new Float32Array(mixed.voxels)).toEqual(mixSamples(alone(1, 3), alone(2, 70), mixupLambda));
+  });
+
+  it('copies the chunk where nothing is to be changed', () => {
+    const chunk = chunkOf(SHAPE, 4);
+    const job = {
+      sampleShape: SHAPE,
+      sourceShape: SHAPE,
+      augmentation: NO_AUGMENTATION,
+      source: sourceOf(chunk, 0),
+    };
+    expect(makeSample(augmenter, job)).toEqual({
+      voxels: Float32Array.from(chunk).buffer,
+      borderFraction: 0,
+    });
+  });
+});

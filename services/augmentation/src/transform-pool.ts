@@ -1,0 +1,107 @@
+import { Worker } from 'node:worker_threads';
+import type { SampleMaker } from './sample-maker.ts';
+import type { MadeSample, TransformAnswer, TransformCall, TransformJob } from './transform-messages.ts';
+
+/** Jobs that a thread may have waiting: with two it never idles between samples. */
+const JOBS_PER_THREAD = 2;
+/** Source buffers kept for the next chunks, per thread: those of its jobs and their partners. */
+const KEPT_BUFFERS_PER_THREAD = 2 * JOBS_PER_THREAD;
+
+interface PendingJob {
+  readonly resolve: (made: MadeSample) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface TransformThread {
+  readonly thread: Worker;
+  readonly pending: Map<number, PendingJob>;
+}
+
+export interface TransformPoolOptions {
+  readonly threads: number;
+  /** Starts a thread that answers as transform-thread.ts does. */
+  readonly startThread?: () => Worker;
+}
+
+/**
+ * Threads that make samples. Each is synchronous and keeps nothing between samples, so which thread makes one, and when,
+ * changes no byte. A thread that crashes fails the jobs it had; the next job starts another.
+ */
+export class TransformPool implements SampleMaker {
+  readonly #startThread: () => Worker;
+  readonly #threadCount: number;
+  readonly #threads: TransformThread[] = [];
+  readonly #keptBuffers: ArrayBuffer[] = [];
+  #nextId = 0;
+  #closed = false;
+
+  constructor({ threads, startThread = startTransformThread }: TransformPoolOptions) {
+    this.#startThread = startThread;
+    this.#threadCount = threads;
+    this.#startMissing();
+  }
+
+  get capacity(): number {
+    return this.#threadCount * JOBS_PER_THREAD;
+  }
+
+  /** One that was used before where sizes agree. */
+  takeBuffer(sizeBytes: number): ArrayBuffer {
+    const at = this.#keptBuffers.findLastIndex((buffer) => buffer.byteLength === sizeBytes);
+    return at === -1 ? new ArrayBuffer(sizeBytes) : this.#keptBuffers.splice(at, 1)[0]!;
+  }
+
+  /** Makes a sample on the least busy thread. Rejects with what the thread threw. */
+  make(job: TransformJob): Promise<MadeSample> {
+    if (this.#closed) return Promise.reject(new Error('internal: the transform pool is closed'));
+    this.#startMissing();
+    const [least] = [...this.#threads].sort((a, b) => a.pending.size - b.pending.size) as [TransformThread];
+    const call: TransformCall = { ...job, id: this.#nextId++ };
+    const transferred = [job.source.voxels, ...(job.partner === undefined ? [] : [job.partner.voxels])];
+    return new Promise((resolve, reject) => {
+      least.pending.set(call.id, { resolve, reject });
+      least.thread.postMessage(call, transferred);
+    });
+  }
+
+  /** Ends the threads; jobs under way reject. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(this.#threads.map(({ thread }) => thread.terminate()));
+  }
+
+  #startMissing(): void {
+    while (this.#threads.length < this.#threadCount) this.#threads.push(this.#start());
+  }
+
+  #start(): TransformThread {
+    const started: TransformThread = { thread: this.#startThread(), pending: new Map() };
+    started.thread.on('message', (answer: TransformAnswer) => this.#settle(started, answer));
+    let cause: unknown;
+    started.thread.on('error', (error) => (cause = error));
+    started.thread.on('exit', () => this.#onExit(started, cause));
+    return started;
+  }
+
+  #settle({ pending }: TransformThread, answer: TransformAnswer): void {
+    const job = pending.get(answer.id);
+    pending.delete(answer.id);
+    this.#keptBuffers.push(...answer.spent);
+    // The oldest go: they may have the size of chunks that nobody asks for any more.
+    this.#keptBuffers.splice(0, this.#keptBuffers.length - this.#threadCount * KEPT_BUFFERS_PER_THREAD);
+    if ('made' in answer) job?.resolve(answer.made);
+    else job?.reject(answer.error);
+  }
+
+  #onExit(ended: TransformThread, cause: unknown): void {
+    for (const { reject } of ended.pending.values()) {
+      reject(new Error('internal: a transform thread ended', { cause }));
+    }
+    ended.pending.clear();
+    this.#threads.splice(this.#threads.indexOf(ended), 1);
+  }
+}
+
+function startTransformThread(): Worker {
+  return new Worker(new URL('./transform-thread.js', import.meta.url));
+}

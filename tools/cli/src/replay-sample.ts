@@ -1,0 +1,90 @@
+import {
+  applyTransform,
+  marginFor,
+  mixSamples,
+  NO_AUGMENTATION,
+  sampleTransform,
+  type SampleTransform,
+} from '@lunastream/augmentation';
+import { epochPlan, mixupPartners, NO_PARTNER, splitCandidates, type Candidate } from '@lunastream/dataset';
+import type { Shape } from '@lunastream/volume';
+import { CommandError } from './errors.ts';
+import type { LocalDataset } from './local-dataset.ts';
+import type { RunRecord } from './run-record.ts';
+
+/** Which sample of a run. */
+export interface SampleChoice {
+  readonly split: 'trn' | 'val';
+  readonly epoch: number;
+  readonly ordinal: number;
+}
+
+/** A sample made again. */
+export interface ReplayedSample {
+  readonly candidate: Candidate;
+  readonly transform: SampleTransform;
+  /** What was mixed into it. */
+  readonly partner: { readonly ordinal: number; readonly candidate: Candidate } | undefined;
+  /** The chunk without margin, int16 HU. */
+  readonly chunk: Int16Array;
+  /** float32 HU. */
+  readonly sample: Float32Array;
+  readonly sampleShape: Shape;
+}
+
+/**
+ * Makes a sample of a run again from its settings and data: plan, draws and transforms are the ones that trainer and
+ * workers use, so the bytes are those that the engine saw.
+ * @throws CommandError when the epoch has no such ordinal.
+ */
+export async function replaySample(
+  dataset: LocalDataset,
+  settings: RunRecord['settings'],
+  { split, epoch, ordinal }: SampleChoice,
+): Promise<ReplayedSample> {
+  const isTraining = split === 'trn';
+  const shown = candidatesOf(dataset.candidates, settings, { split, epoch });
+  const candidate = shown[ordinal];
+  if (candidate === undefined) {
+    throw new CommandError(`Cannot replay ordinal ${ordinal}: the epoch has ordinals 0..${shown.length - 1}`);
+  }
+  const augmentation = isTraining ? settings.augmentation : NO_AUGMENTATION;
+  const sampleShape = settings.chunkShape;
+  const sourceShape = isTraining && settings.margin ? marginFor(augmentation, sampleShape) : sampleShape;
+  const make = async (of: Candidate, ofOrdinal: number) => {
+    const transform = sampleTransform(augmentation, { runSeed: settings.seed, epoch, ordinal: ofOrdinal });
+    const source = await dataset.readChunk(of, { shape: sampleShape, grownShape: sourceShape });
+    return { transform, sample: applyTransform(source, sourceShape, transform, sampleShape) };
+  };
+  const { transform, sample } = await make(candidate, ordinal);
+  const partner =
+    augmentation.mixupAlpha > 0 ? partnerOf(shown, { runSeed: settings.seed, epoch }, ordinal) : undefined;
+  if (partner !== undefined) {
+    const other = await make(partner.candidate, partner.ordinal);
+    mixSamples(sample, other.sample, transform.mixupLambda, sample);
+  }
+  const chunk = await dataset.readChunk(candidate, { shape: sampleShape, grownShape: sampleShape });
+  return { candidate, transform, partner, chunk, sample, sampleShape };
+}
+
+/** The candidates that a pass of the run showed, by ordinal. */
+function candidatesOf(
+  candidates: readonly Candidate[],
+  { split: by, ratio, seed, epochLength }: RunRecord['settings'],
+  { split, epoch }: Pick<SampleChoice, 'split' | 'epoch'>,
+): readonly Candidate[] {
+  const { training, validation } = splitCandidates(candidates, { by });
+  if (split === 'val') return validation;
+  const options = { candidates: training, ratio, runSeed: seed, epoch };
+  const plan = epochPlan(epochLength === undefined ? options : { ...options, epochLength });
+  return Array.from(plan, (index) => training[index]!);
+}
+
+function partnerOf(
+  samples: readonly Candidate[],
+  key: { readonly runSeed: number; readonly epoch: number },
+  ordinal: number,
+): ReplayedSample['partner'] {
+  const partner = mixupPartners({ samples, ...key })[ordinal]!;
+  return partner === NO_PARTNER ? undefined : { ordinal: partner, candidate: samples[partner]! };
+}
