@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BEST_SCORES, isBetter, scoreOf, scoreOfRecord } from './best-score.ts';
+import { BEST_SCORES, isBetter, scoreOf } from './best-score.ts';
 import { toEpochRecord, type EpochRecord } from './epoch-record.ts';
 import { summarizeEpoch } from './epoch-summary.ts';
 
@@ -32,18 +32,16 @@ describe('scoreOf()', () => {
     expect(summary.recall).toBe(1);
     for (const name of BEST_SCORES) expect(scoreOf(summary, name)).toBeUndefined();
   });
-});
 
-describe('scoreOfRecord()', () => {
   it.each([
     ['an ordinary epoch', results],
     ['one without negatives', { ...results, labels: [1, 1, 1, 1] }],
     ['one without positives', { ...results, labels: [0, 0, 0, 0] }],
     ['a diverged one', { ...results, probabilities: [0.9, 0.8, Number.NaN, 0.1] }],
-  ])('agrees with scoreOf() after a round trip through JSON, for %s', (_, epoch) => {
+  ])('reads the same from a line of epochs.jsonl, for %s', (_, epoch) => {
     const summary = summarizeEpoch(epoch);
     const record = JSON.parse(JSON.stringify(toEpochRecord(summary, 4))) as EpochRecord;
-    for (const name of BEST_SCORES) expect(scoreOfRecord(record, name)).toBe(scoreOf(summary, name));
+    for (const name of BEST_SCORES) expect(scoreOf(record, name)).toBe(scoreOf(summary, name));
   });
 });
 

@@ -1,4 +1,4 @@
-import type { EpochRecord } from './epoch-record.ts';
+import { toEpochRecord, type EpochRecord } from './epoch-record.ts';
 import type { EpochSummary } from './epoch-summary.ts';
 
 /** By which a run can choose its best checkpoint. `auc` is the area under the ROC curve. */
@@ -6,18 +6,14 @@ export const BEST_SCORES = ['f1', 'f2', 'recall', 'auc'] as const;
 export type BestScore = (typeof BEST_SCORES)[number];
 
 /**
- * The value to choose by. Undefined where the score is, and whenever a probability is not finite: such samples are in
- * no score, and a diverged model could look good on the rest.
+ * The value to choose by, of an epoch that has just ended or was read back from epochs.jsonl. Undefined where the score
+ * is, and whenever a probability is not finite: such samples are in no score, and a diverged model could look good on
+ * the rest.
  */
-export function scoreOf(summary: EpochSummary, score: BestScore): number | undefined {
-  if (summary.nonFinite > 0) return undefined;
-  return score === 'auc' ? summary.rocAuc : summary[score];
-}
-
-/** As `scoreOf`, of an epoch that was read back from epochs.jsonl. */
-export function scoreOfRecord(record: EpochRecord, score: BestScore): number | undefined {
+export function scoreOf(epoch: EpochSummary | EpochRecord, score: BestScore): number | undefined {
+  const record = 'nonFinite' in epoch ? toEpochRecord(epoch, 0) : epoch;
   if (record.non_finite > 0) return undefined;
-  return (score === 'auc' ? record.roc_auc : record[score]) ?? undefined;
+  return record[score === 'auc' ? 'roc_auc' : score] ?? undefined;
 }
 
 /**

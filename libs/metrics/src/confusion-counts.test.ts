@@ -80,6 +80,25 @@ describe('mergeConfusion()', () => {
     );
   });
 
+  it('is exact up to 2^53 - 1 samples', () => {
+    const many = { truePositives: 2 ** 53 - 2, falsePositives: 0, trueNegatives: 2 ** 52, falseNegatives: 3 };
+    const one = { truePositives: 1, falsePositives: 1, trueNegatives: 1, falseNegatives: 1 };
+    expect(mergeConfusion(many, one)).toEqual({
+      truePositives: Number.MAX_SAFE_INTEGER,
+      falsePositives: 1,
+      trueNegatives: 2 ** 52 + 1,
+      falseNegatives: 4,
+    });
+  });
+
+  it('is commutative', () => {
+    fc.assert(
+      fc.property(countsArbitrary, countsArbitrary, (a, b) => {
+        expect(mergeConfusion(a, b)).toEqual(mergeConfusion(b, a));
+      }),
+    );
+  });
+
   it('is associative', () => {
     fc.assert(
       fc.property(countsArbitrary, countsArbitrary, countsArbitrary, (a, b, c) => {

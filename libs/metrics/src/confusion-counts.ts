@@ -74,7 +74,7 @@ export function countConfusion(
   return { counts, nonFinite };
 }
 
-/** The sum; all zeros for no parts. */
+/** The sum, in any order and grouping, exact up to 2^53 samples; all zeros for no parts. */
 export function mergeConfusion(...parts: readonly ConfusionCounts[]): ConfusionCounts {
   return parts.reduce(
     (sum, part) => ({

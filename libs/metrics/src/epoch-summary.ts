@@ -1,5 +1,6 @@
 import { assertSamples, countConfusion, isPositiveLabel, type ConfusionCounts } from './confusion-counts.ts';
-import { averagePrecision, rocAuc } from './ranking.ts';
+import { averagePrecision, rocAuc } from './curves.ts';
+import { rankSamples } from './ranking.ts';
 import { fBeta, precision, recall } from './scores.ts';
 
 /** The chapter's names of the two splits, as they stand in its log lines. */
@@ -83,6 +84,7 @@ export function summarizeEpoch(results: EpochResults): EpochSummary {
   assertSamples('summarize an epoch', labels, losses);
   const { counts, nonFinite } = countConfusion(labels, probabilities, threshold);
   const { truePositives, trueNegatives } = counts;
+  const ranking = rankSamples(labels, probabilities);
   const positiveCount = Array.from(labels).filter(isPositiveLabel).length;
   return {
     epoch,
@@ -110,8 +112,8 @@ export function summarizeEpoch(results: EpochResults): EpochSummary {
     f1: fBeta(counts, 1),
     f2: fBeta(counts, 2),
     f05: fBeta(counts, 0.5),
-    prAuc: averagePrecision(labels, probabilities),
-    rocAuc: rocAuc(labels, probabilities),
+    prAuc: averagePrecision(ranking),
+    rocAuc: rocAuc(ranking),
     degenerate: degenerateKind(counts),
   };
 }

@@ -1,107 +1,65 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { averagePrecision, rocAuc } from './ranking.ts';
+import { countConfusion } from './confusion-counts.ts';
+import { countsAt, rankSamples } from './ranking.ts';
 
-const samples = fc.array(
-  // Few distinct probabilities, so that ties are common.
-  fc.record({
-    label: fc.constantFrom(0, 1),
-    probability: fc.integer({ min: 0, max: 20 }).map((n) => n / 20),
-  }),
-  { maxLength: 60 },
+const probability = fc.oneof(
+  fc.double({ min: 0, max: 1, noNaN: true }),
+  // Neighbouring doubles, subnormals and both ends: where a half-way threshold has no room.
+  fc.constantFrom(0, Number.MIN_VALUE, 2 * Number.MIN_VALUE, 0.5, 0.5 + 2 ** -53, 1 - 2 ** -53, 1),
 );
-const split = (items: readonly { label: number; probability: number }[]) =>
-  [items.map(({ label }) => label), items.map(({ probability }) => probability)] as const;
+const samples = fc.array(fc.record({ label: fc.constantFrom(0, 1), probability }), { maxLength: 40 });
 
-/** The definition: the share of (positive, negative) pairs in the right order, ties half. O(n²). */
-function pairwiseAuc(labels: readonly number[], probabilities: readonly number[]): number | undefined {
-  let score = 0;
-  let pairs = 0;
-  for (const [i, positive] of labels.entries()) {
-    for (const [j, negative] of labels.entries()) {
-      if (positive !== 1 || negative !== 0) continue;
-      pairs++;
-      score += (Math.sign(probabilities[i]! - probabilities[j]!) + 1) / 2;
-    }
-  }
-  return pairs === 0 ? undefined : score / pairs;
-}
-
-describe('rocAuc()', () => {
-  it('is the share of pairs in the right order', () => {
+describe('rankSamples()', () => {
+  it('holds the counts of every threshold: those that countConfusion() finds with its thresholds', () => {
     fc.assert(
       fc.property(samples, (items) => {
-        const [labels, probabilities] = split(items);
-        const expected = pairwiseAuc(labels, probabilities);
-        const actual = rocAuc(labels, probabilities);
-        if (expected === undefined) expect(actual).toBeUndefined();
-        else expect(actual).toBeCloseTo(expected, 12);
+        const labels = items.map((item) => item.label);
+        const probabilities = items.map((item) => item.probability);
+        const ranking = rankSamples(labels, probabilities);
+        const distinct = new Set(probabilities.map((p) => p + 0)).size;
+        expect(ranking.thresholds).toHaveLength(distinct + 1);
+        for (const [point, threshold] of ranking.thresholds.entries()) {
+          if (threshold === -Infinity) continue;
+          expect(countConfusion(labels, probabilities, threshold).counts).toEqual(countsAt(ranking, point));
+        }
       }),
     );
   });
 
-  it('turns into 1 - AUC when the labels are exchanged', () => {
-    fc.assert(
-      fc.property(samples, (items) => {
-        const [labels, probabilities] = split(items);
-        const auc = rocAuc(labels, probabilities);
-        fc.pre(auc !== undefined);
-        const exchanged = labels.map((label) => 1 - label);
-        expect(rocAuc(exchanged, probabilities)).toBeCloseTo(1 - auc, 12);
-      }),
-    );
-  });
-});
-
-describe.each([
-  ['rocAuc()', rocAuc],
-  ['averagePrecision()', averagePrecision],
-])('%s', (_, area) => {
-  it('keeps its value under any increasing transform', () => {
-    fc.assert(
-      fc.property(samples, (items) => {
-        const [labels, probabilities] = split(items);
-        const transformed = probabilities.map((p) => Math.exp(3 * p) - 50);
-        expect(area(labels, transformed)).toBe(area(labels, probabilities));
-      }),
-    );
+  it('begins with no calls, ends with all, and puts thresholds half-way', () => {
+    expect(rankSamples([1, 0, 1, 0], [0.75, 0.25, 0.25, 0.5])).toEqual({
+      thresholds: [1, 0.625, 0.375, 0.125],
+      truePositives: [0, 1, 1, 2],
+      falsePositives: [0, 0, 1, 2],
+      positives: 2,
+      negatives: 2,
+      nonFinite: 0,
+    });
   });
 
-  it('does not depend on the order of the samples', () => {
-    fc.assert(
-      fc.property(samples, (items) => {
-        expect(area(...split([...items].reverse()))).toBe(area(...split(items)));
-      }),
-    );
+  it('has no threshold in 0..1 that calls a probability of 0', () => {
+    expect(rankSamples([1, 0], [0, 0.5]).thresholds).toEqual([1, 0.25, -Infinity]);
   });
 
-  it('is undefined when a class is absent', () => {
-    expect(area([1, 1], [0.2, 0.9])).toBeUndefined();
-    expect(area([0, 0], [0.2, 0.9])).toBeUndefined();
-    expect(area([], [])).toBeUndefined();
+  it('counts non-finite probabilities apart', () => {
+    const { positives, negatives, nonFinite } = rankSamples([1, 1, 0, 0], [NaN, Infinity, -Infinity, 0.3]);
+    expect({ positives, negatives, nonFinite }).toEqual({ positives: 0, negatives: 1, nonFinite: 3 });
   });
 
-  it('leaves out non-finite probabilities', () => {
-    const labels = [1, 0, 1, 0, 1];
-    const withGaps = [0.9, 0.8, Number.NaN, Infinity, 0.3];
-    expect(area(labels, withGaps)).toBe(area([1, 0, 1], [0.9, 0.8, 0.3]));
+  it('of nothing has one point', () => {
+    expect(rankSamples([], [])).toMatchObject({ thresholds: [1], truePositives: [0], positives: 0 });
+  });
+
+  it('leaves its arguments as they are', () => {
+    const probabilities = Float64Array.of(0.1, 0.9, 0.5);
+    rankSamples([0, 1, 1], probabilities);
+    expect([...probabilities]).toEqual([0.1, 0.9, 0.5]);
   });
 
   it('refuses arrays of different lengths', () => {
-    expect(() => area([1], [0.5, 0.5])).toThrow(/Cannot rank predictions: labels must hold 2 values/);
-  });
-
-  it("ranks a full LUNA16 validation set's 55,107 samples in a moment", () => {
-    const labels = Uint8Array.from({ length: 55_107 }, (__, i) => Number(i % 407 === 0));
-    const probabilities = Float32Array.from({ length: 55_107 }, (__, i) => ((i * 2654435761) % 1e6) / 1e6);
-    const startedMs = performance.now();
-    expect(area(labels, probabilities)).toBeDefined();
-    expect(performance.now() - startedMs).toBeLessThan(2000);
-  });
-});
-
-describe('averagePrecision()', () => {
-  it('is the share of positives when all probabilities are equal', () => {
-    expect(averagePrecision([1, 0, 0, 0], [0.7, 0.7, 0.7, 0.7])).toBe(0.25);
+    expect(() => rankSamples([1], [0.5, 0.5])).toThrow(
+      /^Cannot rank predictions: labels must hold 2 values, one per sample, got 1$/,
+    );
   });
 });

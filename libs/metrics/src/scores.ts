@@ -5,10 +5,6 @@
 import type { ConfusionCounts } from './confusion-counts.ts';
 import { InvalidMetricInputError } from './errors.ts';
 
-/** Outside this range an F-score is precision or recall in all but name, and β² loses its digits. */
-const SMALLEST_BETA = 1e-3;
-const LARGEST_BETA = 1e3;
-
 function ratio(part: number, whole: number): number | undefined {
   return whole === 0 ? undefined : part / whole;
 }
@@ -40,42 +36,97 @@ export function accuracy(counts: ConfusionCounts): number | undefined {
   return ratio(right, right + falsePositives + falseNegatives);
 }
 
+/** Mean of recall and specificity: 0.5 for any model with one answer for everything. Undefined when a class is absent. */
+export function balancedAccuracy(counts: ConfusionCounts): number | undefined {
+  const ofPositives = recall(counts);
+  const ofNegatives = specificity(counts);
+  return ofPositives === undefined || ofNegatives === undefined ? undefined : (ofPositives + ofNegatives) / 2;
+}
+
+/**
+ * Matthews correlation of calls and labels, -1..1: (TP TN - FP FN) / sqrt((TP+FP)(TP+FN)(TN+FP)(TN+FN)). 1 is perfect,
+ * 0 no better than chance. Undefined when a class, or a call, does not occur; scikit-learn gives 0 there.
+ */
+export function matthewsCorrelation(counts: ConfusionCounts): number | undefined {
+  const { truePositives, falsePositives, trueNegatives, falseNegatives } = counts;
+  const ofPositives = Math.sqrt((truePositives + falsePositives) * (truePositives + falseNegatives));
+  const ofNegatives = Math.sqrt((trueNegatives + falsePositives) * (trueNegatives + falseNegatives));
+  const excess = truePositives * trueNegatives - falsePositives * falseNegatives;
+  const correlation = ratio(excess, ofPositives * ofNegatives);
+  // The two roots may round to a little less than the numerator.
+  return correlation === undefined ? undefined : Math.max(-1, Math.min(1, correlation));
+}
+
 /**
  * The weighted harmonic mean of precision and recall in which recall weighs `beta` times as much: 1 gives F1, 2 favours
  * recall, 0.5 precision. From counts, (1 + β²) TP / ((1 + β²) TP + β² FN + FP), so it is 0 where precision or recall
- * is undefined but mistakes were made, and undefined only when TP + FP + FN = 0.
- * @throws InvalidMetricInputError when beta is outside 0.001..1000.
+ * is undefined but mistakes were made, and undefined only when TP + FP + FN = 0. At the two ends it is the score itself:
+ * `beta` 0 gives precision, Infinity recall, undefined where they are.
+ * @throws InvalidMetricInputError when beta is negative or NaN.
  */
 export function fBeta(counts: ConfusionCounts, beta: number): number | undefined {
-  if (!(beta >= SMALLEST_BETA && beta <= LARGEST_BETA)) {
-    const rule = `must be in ${SMALLEST_BETA}..${LARGEST_BETA} (use precision or recall beyond)`;
-    throw new InvalidMetricInputError('compute an F-score', 'beta', rule, beta);
-  }
-  const weight = beta * beta;
-  const hits = (1 + weight) * counts.truePositives;
-  return ratio(hits, hits + weight * counts.falseNegatives + counts.falsePositives);
+  if (!(beta >= 0))
+    throw new InvalidMetricInputError('compute an F-score', 'beta', 'must be 0 or more', beta);
+  if (beta === 0) return precision(counts);
+  if (beta === Infinity) return recall(counts);
+  const { truePositives, falsePositives, falseNegatives } = counts;
+  if (truePositives === 0) return falsePositives + falseNegatives === 0 ? undefined : 0;
+  // Divided by the larger of 1 and β², so that no weight overflows.
+  const larger = Math.max(1, beta);
+  const ofMissed = (beta / larger) ** 2;
+  const ofFalse = (1 / larger) ** 2;
+  const hits = (ofMissed + ofFalse) * truePositives;
+  return hits / (hits + ofMissed * falseNegatives + ofFalse * falsePositives);
 }
 
-const SCORES = {
-  precision,
-  recall,
-  specificity,
-  falsePositiveRate,
-  accuracy,
-  fBeta: (counts: ConfusionCounts) => fBeta(counts, 1),
-};
-export type ScoreName = keyof typeof SCORES;
+/** A sum of counts that a score divides by, and what it says when it is 0. */
+interface Denominator {
+  readonly size: (counts: ConfusionCounts) => number;
+  readonly reason: string;
+}
 
-const REASONS: Readonly<Record<ScoreName, string>> = {
-  precision: 'no sample was called positive (TP + FP = 0)',
-  recall: 'no sample is positive (TP + FN = 0)',
-  specificity: 'no sample is negative (TN + FP = 0)',
-  falsePositiveRate: 'no sample is negative (TN + FP = 0)',
-  accuracy: 'there are no samples (TP + FP + TN + FN = 0)',
-  fBeta: 'no sample is positive and none was called positive (TP + FP + FN = 0)',
+const POSITIVE_CALLS: Denominator = {
+  size: ({ truePositives, falsePositives }) => truePositives + falsePositives,
+  reason: 'no sample was called positive (TP + FP = 0)',
+};
+const NEGATIVE_CALLS: Denominator = {
+  size: ({ trueNegatives, falseNegatives }) => trueNegatives + falseNegatives,
+  reason: 'no sample was called negative (TN + FN = 0)',
+};
+const POSITIVES: Denominator = {
+  size: ({ truePositives, falseNegatives }) => truePositives + falseNegatives,
+  reason: 'no sample is positive (TP + FN = 0)',
+};
+const NEGATIVES: Denominator = {
+  size: ({ trueNegatives, falsePositives }) => trueNegatives + falsePositives,
+  reason: 'no sample is negative (TN + FP = 0)',
+};
+const SAMPLES: Denominator = {
+  size: (counts) => POSITIVES.size(counts) + NEGATIVES.size(counts),
+  reason: 'there are no samples (TP + FP + TN + FN = 0)',
+};
+const POSITIVES_AND_POSITIVE_CALLS: Denominator = {
+  size: (counts) => POSITIVES.size(counts) + counts.falsePositives,
+  reason: 'no sample is positive and none was called positive (TP + FP + FN = 0)',
 };
 
-/** Why a score of these counts is undefined, in words for a log, or undefined where it has a value. */
+const DENOMINATORS = {
+  precision: [POSITIVE_CALLS],
+  recall: [POSITIVES],
+  specificity: [NEGATIVES],
+  falsePositiveRate: [NEGATIVES],
+  accuracy: [SAMPLES],
+  balancedAccuracy: [POSITIVES, NEGATIVES],
+  matthewsCorrelation: [POSITIVES, NEGATIVES, POSITIVE_CALLS, NEGATIVE_CALLS],
+  fBeta: [POSITIVES_AND_POSITIVE_CALLS],
+} as const satisfies Record<string, readonly Denominator[]>;
+export type ScoreName = keyof typeof DENOMINATORS;
+
+/**
+ * Why a score of these counts is undefined, in words for a log that name every empty denominator, or undefined where
+ * it has a value. `fBeta` stands for any beta above 0.
+ */
 export function emptyDenominator(score: ScoreName, counts: ConfusionCounts): string | undefined {
-  return SCORES[score](counts) === undefined ? REASONS[score] : undefined;
+  const empty = DENOMINATORS[score].filter(({ size }) => size(counts) === 0);
+  return empty.length === 0 ? undefined : empty.map(({ reason }) => reason).join(' and ');
 }

@@ -18,6 +18,7 @@ export const RandomPurpose = {
   intensity: 9,
   mixup: 10,
   mixupPartner: 11,
+  bootstrap: 12,
 } as const;
 export type RandomPurpose = (typeof RandomPurpose)[keyof typeof RandomPurpose];
 

@@ -6,8 +6,8 @@ import {
   epochStartLine,
   epochWarnings,
   isBetter,
+  overfittingWarning,
   scoreOf,
-  scoreOfRecord,
   summarizeEpoch,
   taskStartLine,
   toEpochRecord,
@@ -159,7 +159,7 @@ export class TrainingRun {
     await folder.truncateEpochs(epoch);
     for (const record of await folder.readEpochs()) {
       journal.add({ kind: 'scores', record });
-      if (record.split === 'val') this.#noteScore(record.epoch, scoreOfRecord(record, settings.score));
+      if (record.split === 'val') this.#noteScore(record.epoch, scoreOf(record, settings.score));
     }
     this.#line(`Resumed after epoch ${epoch} of ${settings.epochs}, ${samplesSeen} samples seen`);
     return epoch;
@@ -245,6 +245,8 @@ export class TrainingRun {
       records.push(toEpochRecord(summary, this.#samplesSeen));
     }
     await folder.appendEpochs(records);
+    const overfitting = overfittingWarning(await folder.readEpochs());
+    if (overfitting !== undefined) this.#line(overfitting, 'WARNING');
     const checkpoint: Checkpoint = {
       state: await engine.exportState(),
       metadata: {

@@ -194,7 +194,7 @@ describe('preview', () => {
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/^nodule of \d+\.\d mm in series .*\nwrote .*preview\.png\n$/);
     const { width, height } = await loadImage(out);
-    expect([width, height]).toEqual([784, 956]);
+    expect([width, height]).toEqual([784, 1044]);
     expect(await readdir(join(folder, 'figures'))).toEqual(['preview.png']);
   });
 

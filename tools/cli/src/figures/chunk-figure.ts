@@ -24,8 +24,10 @@ const WINDOW_HU = { low: -1000, high: 300 } as const;
 
 const PANEL_PX = 240;
 const GAP_PX = 16;
-const TITLE_PX = 40;
-const LABEL_PX = 44;
+const TITLE_PX = 56;
+const CAPTION_LINE_PX = 14;
+const MOST_CAPTION_LINES = 3;
+const LABEL_PX = 22 + MOST_CAPTION_LINES * CAPTION_LINE_PX;
 const FONT = 'lunastream';
 const INK = '#1b1f24';
 const FAINT_INK = '#5c6670';
@@ -44,7 +46,9 @@ export function renderFigure({ title, panels, columns }: ChunkFigure): Buffer {
   const context = canvas.getContext('2d');
   context.fillStyle = PAPER;
   context.fillRect(0, 0, width, height);
-  drawText(context, title, { x: GAP_PX, y: 28, sizePx: 18, colour: INK });
+  for (const [line, text] of wrap(context, title, { widthPx: width - 2 * GAP_PX, sizePx: 14 }).entries()) {
+    drawText(context, text, { x: GAP_PX, y: 26 + 20 * line, sizePx: 14, colour: INK });
+  }
   for (const [index, panel] of panels.entries()) {
     const x = GAP_PX + (index % columns) * (PANEL_PX + GAP_PX);
     const y = TITLE_PX + Math.floor(index / columns) * (PANEL_PX + LABEL_PX + GAP_PX);
@@ -56,7 +60,10 @@ export function renderFigure({ title, panels, columns }: ChunkFigure): Buffer {
 function drawPanel(context: SKRSContext2D, panel: FigurePanel, x: number, y: number): void {
   const { title, caption } = panel;
   drawText(context, title, { x, y: y + 16, sizePx: 15, colour: INK });
-  drawText(context, caption, { x, y: y + 34, sizePx: 11, colour: FAINT_INK });
+  const lines = wrap(context, caption, { widthPx: PANEL_PX, sizePx: 11 }).slice(0, MOST_CAPTION_LINES);
+  for (const [line, text] of lines.entries()) {
+    drawText(context, text, { x, y: y + 33 + CAPTION_LINE_PX * line, sizePx: 11, colour: FAINT_INK });
+  }
   const scale = Math.min(PANEL_PX / panel.width, PANEL_PX / panel.height);
   context.imageSmoothingEnabled = false;
   context.drawImage(toPicture(panel), x, y + LABEL_PX, panel.width * scale, panel.height * scale);
@@ -75,6 +82,22 @@ function toPicture({ sliceHu, height, width }: FigurePanel) {
   }
   context.putImageData(pixels, 0, 0);
   return picture;
+}
+
+/** Breaks `text` between words into lines of at most `widthPx`. */
+function wrap(
+  context: SKRSContext2D,
+  text: string,
+  { widthPx, sizePx }: { readonly widthPx: number; readonly sizePx: number },
+): string[] {
+  context.font = `${sizePx}px ${FONT}`;
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const longer = lines.length === 0 ? word : `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && context.measureText(longer).width <= widthPx) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 function drawText(
