@@ -7,4 +7,10 @@ export * from './generated/lunastream/dataset/v1/dataset_service.ts';
 export * from './generated/lunastream/chunk/v1/chunk_service.ts';
 export * from './generated/lunastream/augment/v1/augmentation_service.ts';
 export * from './generated/lunastream/train/v1/training_service.ts';
+export {
+  AugmentationServiceClient,
+  AugmentationServiceService,
+  ChunkServiceClient,
+  ChunkServiceService,
+} from './tensor-services.ts';
 export { descriptorSetPath } from './descriptor-set.ts';

@@ -1,0 +1,83 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ChunkErrorCode, StreamChunksResponse } from './generated/lunastream/chunk/v1/chunk_service.ts';
+import { StreamSamplesResponse } from './generated/lunastream/augment/v1/augmentation_service.ts';
+import { AugmentationServiceService, ChunkServiceService } from './tensor-services.ts';
+
+const { responseSerialize: encodeChunk, responseDeserialize: decodeChunk } = ChunkServiceService.streamChunks;
+const { responseSerialize: encodeSample, responseDeserialize: decodeSample } =
+  AugmentationServiceService.streamSamples;
+
+const size = fc.nat({ max: 0xffff_ffff });
+const shape = fc.option(fc.record({ depth: size, height: size, width: size }), { nil: undefined });
+const voxelsHu = fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes));
+const samples = fc.record({
+  ordinal: size,
+  result: fc.record({
+    $case: fc.constant('sample' as const),
+    value: fc.record({ shape, voxelsHu, borderFraction: fc.double({ noNaN: true, min: 0, max: 1 }) }),
+  }),
+});
+const chunks = fc.record({
+  referenceIndex: size,
+  result: fc.record({ $case: fc.constant('chunk' as const), value: fc.record({ shape, voxelsHu }) }),
+});
+
+describe('the tensor codec', () => {
+  it('writes what ts-proto reads', () => {
+    fc.assert(
+      fc.property(samples, chunks, (sample, chunk) => {
+        expect(StreamSamplesResponse.decode(encodeSample(sample))).toEqual(sample);
+        expect(StreamChunksResponse.decode(encodeChunk(chunk))).toEqual(chunk);
+      }),
+    );
+  });
+
+  it('reads what ts-proto writes', () => {
+    fc.assert(
+      fc.property(samples, chunks, (sample, chunk) => {
+        expect(decodeSample(Buffer.from(StreamSamplesResponse.encode(sample).finish()))).toEqual(sample);
+        expect(decodeChunk(Buffer.from(StreamChunksResponse.encode(chunk).finish()))).toEqual(chunk);
+      }),
+    );
+  });
+
+  it('carries answers without voxels as ts-proto does', () => {
+    const error = { code: ChunkErrorCode.DATA_LOSS, message: 'the scan went away' };
+    for (const result of [{ $case: 'error', value: error } as const, undefined]) {
+      const response = { referenceIndex: 7, result };
+      const bytes = encodeChunk(response);
+      expect(bytes).toEqual(Buffer.from(StreamChunksResponse.encode(response).finish()));
+      expect(decodeChunk(bytes)).toEqual(response);
+    }
+  });
+
+  it('passes over fields of later versions, before and behind the voxels', () => {
+    const response = { ordinal: 3, result: undefined };
+    const sample = {
+      shape: { depth: 1, height: 1, width: 1 },
+      voxelsHu: Buffer.of(1, 2, 3, 4),
+      borderFraction: 0.5,
+    };
+    // Field 15, a varint of 1.
+    const unknown = Buffer.of(0x78, 0x01);
+    const bytes = encodeSample({ ...response, result: { $case: 'sample', value: sample } });
+    const read = decodeSample(Buffer.concat([unknown, bytes, unknown]));
+    expect(read).toEqual({ ordinal: 3, result: { $case: 'sample', value: sample } });
+  });
+
+  it('reads voxels without copying them', () => {
+    const value = { shape: undefined, voxelsHu: Buffer.alloc(50_000, 7) };
+    const bytes = encodeChunk({ referenceIndex: 0, result: { $case: 'chunk', value } });
+    const { result } = decodeChunk(bytes);
+    expect(result?.$case === 'chunk' && result.value.voxelsHu.buffer).toBe(bytes.buffer);
+  });
+
+  it('refuses a message that was cut short', () => {
+    const value = { shape: undefined, voxelsHu: Buffer.alloc(500, 7) };
+    const bytes = encodeChunk({ referenceIndex: 1, result: { $case: 'chunk', value } });
+    for (const length of [bytes.length - 1, 300, 3]) {
+      expect(() => decodeChunk(bytes.subarray(0, length))).toThrow(RangeError);
+    }
+  });
+});
