@@ -3,6 +3,7 @@ import { augmentationSuite } from './augmentation-suite.ts';
 import { PeerUnavailableError } from './peer.ts';
 import type { Figures, Suite, SuiteOptions } from './suite.ts';
 import { trainingSuite } from './training-suite.ts';
+import { workerSuite } from './worker-suite.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_BAD_INPUT = 2;
@@ -36,6 +37,7 @@ function register<Options extends SuiteOptions>(suite: Suite<Options>): void {
 
 register(augmentationSuite);
 register(trainingSuite);
+register(workerSuite);
 
 try {
   await program.parseAsync();

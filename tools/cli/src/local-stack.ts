@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from '@lunastream/service-kit';
@@ -166,11 +167,16 @@ async function launchAll(
       .join(','),
     CHUNK_CACHE_STORE_FOLDER: join(options.stateFolder, 'chunks'),
   });
+  // The workers of one machine share its cores.
+  const threadsPerWorker = String(Math.max(1, Math.floor(availableParallelism() / options.workerCount)));
   const workers = await Promise.all(
     Array.from({ length: options.workerCount }, (_, index) =>
       launch(`augmentation-${index + 1}`, 'augmentation', {
         AUGMENTATION_LISTEN: '127.0.0.1:0',
         AUGMENTATION_CHUNK_CACHE_ADDRESS: chunkCache,
+        ...(options.environment['AUGMENTATION_THREADS'] === undefined
+          ? { AUGMENTATION_THREADS: threadsPerWorker }
+          : {}),
       }),
     ),
   );
