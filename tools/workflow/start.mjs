@@ -38,7 +38,7 @@ const TRAIN = [
   '--batch-size',
   '8',
   '--chunk',
-  '24x24x24',
+  '32x48x48',
   '--comment',
   'npm-start',
 ];

@@ -3,10 +3,13 @@ import { InvalidBatchError } from './errors.ts';
 import type { ChunkShape } from './luna-model.ts';
 
 /**
- * Refuses what would poison the weights or read past an array: one NaN voxel would make every parameter NaN.
+ * Refuses what would read past an array.
  * @throws InvalidBatchError naming the first fault.
  */
-export function assertBatch({ voxelsHu, labels, count }: Batch, { depth, height, width }: ChunkShape): void {
+export function assertBatchShape(
+  { voxelsHu, labels, count }: Batch,
+  { depth, height, width }: ChunkShape,
+): void {
   if (!Number.isInteger(count) || count < 1) throw new InvalidBatchError('count must be 1 or more', count);
   const size = depth * height * width;
   if (voxelsHu.length !== count * size) {
@@ -20,11 +23,18 @@ export function assertBatch({ voxelsHu, labels, count }: Batch, { depth, height,
   if (badLabel >= 0) {
     throw new InvalidBatchError(`label of sample ${badLabel} must be in 0..1`, labels[badLabel]!);
   }
+}
+
+/**
+ * Refuses what would poison the weights: one NaN voxel would make every parameter NaN.
+ * @throws InvalidBatchError naming the first such voxel.
+ */
+export function assertFiniteVoxels({ voxelsHu, count }: Batch): void {
   const badVoxel = voxelsHu.findIndex((hu) => !Number.isFinite(hu));
-  if (badVoxel >= 0) {
-    throw new InvalidBatchError(
-      `voxel ${badVoxel % size} of sample ${Math.floor(badVoxel / size)} must be finite`,
-      voxelsHu[badVoxel]!,
-    );
-  }
+  if (badVoxel < 0) return;
+  const size = voxelsHu.length / count;
+  throw new InvalidBatchError(
+    `voxel ${badVoxel % size} of sample ${Math.floor(badVoxel / size)} must be finite`,
+    voxelsHu[badVoxel]!,
+  );
 }

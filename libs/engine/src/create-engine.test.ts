@@ -14,7 +14,7 @@ describe('createEngine()', () => {
   it('auto starts an engine and says why in one line', async () => {
     const { engine, reason } = await createEngine(SETTINGS);
     expect(engineNames()).toContain(engine.name);
-    expect(reason).toMatch(/^auto chose tfjs: .*WebAssembly/);
+    expect(reason).toMatch(/^auto chose simd: .*WebAssembly SIMD kernels on \d+ of \d+ cores/);
     expect(reason).not.toContain('\n');
     engine.dispose();
   });
@@ -29,7 +29,7 @@ describe('createEngine()', () => {
 
   it('refuses an unknown engine, listing the known ones', async () => {
     await expect(createEngine({ ...SETTINGS, engine: 'cuda' })).rejects.toThrow(
-      'Cannot create an engine: engine must be one of auto, tfjs, got cuda',
+      'Cannot create an engine: engine must be one of auto, simd, tfjs, got cuda',
     );
   });
 });

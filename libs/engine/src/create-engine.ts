@@ -12,7 +12,8 @@ export interface CreatedEngine {
 type StartEngine = (settings: EngineSettings) => Promise<CreatedEngine>;
 
 /** Every engine by name, the fastest first: `auto` takes the first that starts. Loaded when needed. */
-const ENGINES: ReadonlyMap<string, StartEngine> = new Map([
+const ENGINES: ReadonlyMap<string, StartEngine> = new Map<string, StartEngine>([
+  ['simd', async (settings) => (await import('./simd/simd-engine.ts')).SimdEngine.start(settings)],
   ['tfjs', async (settings) => (await import('./tfjs/tfjs-engine.ts')).TfjsEngine.start(settings)],
 ]);
 

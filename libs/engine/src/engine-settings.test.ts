@@ -30,6 +30,8 @@ describe('compileEngineSettings()', () => {
     [{ momentum: Number.NaN }, 'momentum must be in [0, 1), got NaN'],
     [{ runSeed: -1 }, 'run seed must be an integer in 0..4294967295, got -1'],
     [{ runSeed: 2 ** 32 }, 'run seed must be an integer in 0..4294967295, got 4294967296'],
+    [{ threads: 0 }, 'threads must be an integer in 1..256, got 0'],
+    [{ threads: 1.5 }, 'threads must be an integer in 1..256, got 1.5'],
     [{ backend: 'webgl' as 'wasm' }, 'backend must be wasm or cpu, got webgl'],
   ])('refuses %j', (change: Partial<EngineSettings>, message) => {
     expect(() => compileEngineSettings({ ...VALID, ...change }, ['simd', 'tfjs'])).toThrow(message);

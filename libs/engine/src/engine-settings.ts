@@ -13,11 +13,14 @@ export interface EngineSettings {
   readonly momentum: number;
   /** Unsigned 32-bit seed of the initial weights. */
   readonly runSeed: number;
+  /** Threads of the simd engine, 1 to 256; results do not depend on it. Default: the cores that are available. */
+  readonly threads?: number;
   /** What the tfjs engine computes with. Default: `wasm`, or `cpu` where WebAssembly fails. */
   readonly backend?: 'wasm' | 'cpu';
 }
 
 const LARGEST_SEED = 0xffff_ffff;
+const MOST_THREADS = 256;
 
 /**
  * Checks settings that come from people or from the wire and returns them.
@@ -27,7 +30,7 @@ export function compileEngineSettings(
   settings: EngineSettings,
   engineNames: readonly string[],
 ): EngineSettings {
-  const { engine, chunkShape, learningRate, momentum, runSeed, backend } = settings;
+  const { engine, chunkShape, learningRate, momentum, runSeed, threads, backend } = settings;
   const faults: string[] = [];
   if (engine !== 'auto' && !engineNames.includes(engine)) {
     faults.push(`engine must be one of auto, ${engineNames.join(', ')}, got ${engine}`);
@@ -47,6 +50,9 @@ export function compileEngineSettings(
   if (!(momentum >= 0 && momentum < 1)) faults.push(`momentum must be in [0, 1), got ${momentum}`);
   if (!Number.isInteger(runSeed) || runSeed < 0 || runSeed > LARGEST_SEED) {
     faults.push(`run seed must be an integer in 0..${LARGEST_SEED}, got ${runSeed}`);
+  }
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS)) {
+    faults.push(`threads must be an integer in 1..${MOST_THREADS}, got ${threads}`);
   }
   if (backend !== undefined && backend !== 'wasm' && backend !== 'cpu') {
     faults.push(`backend must be wasm or cpu, got ${String(backend)}`);

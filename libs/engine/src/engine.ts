@@ -41,12 +41,14 @@ export interface Engine {
   readonly name: string;
   /** What does the arithmetic, for people. */
   readonly device: string;
+  /** Threads that compute, where the engine has a choice. */
+  readonly threads?: number;
   /** Trainable numbers, without buffers and velocities. */
   readonly parameterCount: number;
 
   /**
    * One optimizer step on the mean loss of the batch. The result is that of the forward pass before the step.
-   * @throws InvalidBatchError, and nothing has changed.
+   * @throws InvalidBatchError, or EngineMemoryError for a batch too large, and nothing has changed.
    */
   trainBatch(batch: Batch): Promise<BatchResult>;
 

@@ -20,6 +20,22 @@ export class EngineUnavailableError extends Error {
   }
 }
 
+/** The machine or 32-bit addresses leave no room for what was asked: take a smaller batch, chunk or model. */
+export class EngineMemoryError extends Error {
+  override readonly name = 'EngineMemoryError';
+  readonly bytes: number;
+
+  constructor(bytes: number, usedBytes: number, options?: ErrorOptions) {
+    const inMebibytes = (size: number) => (size / 2 ** 20).toFixed(1);
+    super(
+      `Cannot allocate ${inMebibytes(bytes)} MiB for the model: the memory of the simd engine must hold it beside ` +
+        `${inMebibytes(usedBytes)} MiB in use, got none (take smaller batches or chunks)`,
+      options,
+    );
+    this.bytes = bytes;
+  }
+}
+
 /** A batch whose arrays do not fit the engine's chunk shape, or whose voxels or labels are not numbers it can use. */
 export class InvalidBatchError extends Error {
   override readonly name = 'InvalidBatchError';

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 it('@lunastream/engine exports these values and no others', () => {
   expect(Object.keys(engine).sort()).toEqual([
     'CorruptCheckpointError',
+    'EngineMemoryError',
     'EngineUnavailableError',
     'InvalidBatchError',
     'InvalidEngineSettingsError',

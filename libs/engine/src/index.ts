@@ -12,6 +12,7 @@ export {
 } from './checkpoint.ts';
 export {
   CorruptCheckpointError,
+  EngineMemoryError,
   EngineUnavailableError,
   InvalidBatchError,
   InvalidEngineSettingsError,

@@ -10,6 +10,7 @@ interface TrainingOptions extends SuiteOptions {
   readonly engine: string;
   readonly batch: number;
   readonly chunk: string;
+  readonly threads?: number;
 }
 
 /** Channels of the four blocks of LunaModel, the input's before them. */
@@ -48,11 +49,18 @@ export const trainingSuite: Suite<TrainingOptions> = {
     command
       .addOption(new Option('--engine <name>', 'engine').choices(['auto', ...engineNames()]).default('auto'))
       .option('--batch <samples>', 'samples of a batch', Number, 32)
+      .option('--threads <count>', 'threads of the engine (default: cores)', Number)
       .option('--chunk <shape>', 'depth x height x width in voxels', '32x48x48'),
-  async run({ engine: name, batch: count, chunk, peer, python }) {
+  async run({ engine: name, batch: count, chunk, threads, peer, python }) {
     const chunkShape = parseShape(chunk);
-    const settings = { engine: name, chunkShape, learningRate: 0.001, momentum: 0.99, runSeed: 1 };
-    const { engine } = await createEngine(settings);
+    const { engine } = await createEngine({
+      engine: name,
+      chunkShape,
+      learningRate: 0.001,
+      momentum: 0.99,
+      runSeed: 1,
+      ...(threads === undefined ? {} : { threads }),
+    });
     const batch = makeBatch(count, chunkShape);
     const rounds = { rounds: 5, minRoundMs: 0 };
     const trainMs = await medianMs(() => engine.trainBatch(batch), rounds);
@@ -65,7 +73,7 @@ export const trainingSuite: Suite<TrainingOptions> = {
       samples_per_second: samplesPerSecond,
       forward_samples_per_second: (1000 * count) / evaluateMs,
       gflops: (operations * samplesPerSecond) / 1e9,
-      threads: 1,
+      threads: engine.threads ?? 1,
       peak_rss_mb: process.resourceUsage().maxRSS / 1024,
     };
     if (!peer) return figures;

@@ -12,7 +12,7 @@ import {
 import { countParameters, lunaParameters, type ParameterSpec } from '../luna-model.ts';
 import { fromModelState, startTrainingState, toModelState, type TrainingState } from '../model-state.ts';
 import { stepMomentumSgd } from '../momentum-sgd.ts';
-import { assertBatch } from '../assert-batch.ts';
+import { assertBatchShape, assertFiniteVoxels } from '../assert-batch.ts';
 import { startBackend, useBackend, type TfjsBackend } from './load-tfjs.ts';
 import { LunaNetwork, type Logits } from './luna-network.ts';
 
@@ -62,7 +62,8 @@ export class TfjsEngine implements Engine {
   // one batch. `async` turns faults into rejections.
   // eslint-disable-next-line @typescript-eslint/require-await
   async trainBatch(batch: Batch): Promise<BatchResult> {
-    assertBatch(batch, this.#settings.chunkShape);
+    assertBatchShape(batch, this.#settings.chunkShape);
+    assertFiniteVoxels(batch);
     useBackend(this.#backend);
     const voxelsHu = batch.voxelsHu;
     const statistics = batchStatistics(voxelsHu);
@@ -87,7 +88,8 @@ export class TfjsEngine implements Engine {
 
   // eslint-disable-next-line @typescript-eslint/require-await
   async evaluateBatch(batch: Batch): Promise<BatchResult> {
-    assertBatch(batch, this.#settings.chunkShape);
+    assertBatchShape(batch, this.#settings.chunkShape);
+    assertFiniteVoxels(batch);
     useBackend(this.#backend);
     return this.#forEachSample(batch, this.#state.running, (_, input, label) =>
       crossEntropy(this.#network.infer(input), label),

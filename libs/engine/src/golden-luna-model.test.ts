@@ -1,9 +1,12 @@
 import { goldenVolume, GOLDEN_SHAPE, readGolden } from '@lunastream/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BatchResult, ModelState } from '../engine.ts';
-import { lunaParameters, type ParameterSpec } from '../luna-model.ts';
-import { startTrainingState, toModelState } from '../model-state.ts';
-import { TfjsEngine } from './tfjs-engine.ts';
+import type { BatchResult, ModelState } from './engine.ts';
+import { lunaParameters, type ParameterSpec } from './luna-model.ts';
+import { startTrainingState, toModelState } from './model-state.ts';
+import { SimdEngine } from './simd/simd-engine.ts';
+import { TfjsEngine } from './tfjs/tfjs-engine.ts';
+
+type Engine = SimdEngine | TfjsEngine;
 
 interface GoldenStep {
   readonly prob_pos: number[];
@@ -35,9 +38,9 @@ const STEPS = [0, 1, 2];
  */
 const TOLERANCE = 1e-5;
 
-function expectClose(actual: number, expected: number, what: string): void {
+function expectClose(actual: number, expected: number, what: string, tolerance = TOLERANCE): void {
   const error = Math.abs(actual - expected) / Math.max(1, Math.abs(expected));
-  expect(error, `${what}: ${actual} instead of ${expected}`).toBeLessThan(TOLERANCE);
+  expect(error, `${what}: ${actual} instead of ${expected}`).toBeLessThan(tolerance);
 }
 
 const norm = (values: Float32Array) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
@@ -62,12 +65,23 @@ function goldenParameter(spec: ParameterSpec, ordinal: number): Float32Array {
   });
 }
 
-describe('LunaModel on tfjs against PyTorch', () => {
+const SETTINGS = { chunkShape: GOLDEN_SHAPE, learningRate: 0.001, momentum: 0.99, runSeed: 0 };
+/**
+ * In the third step a pool of block 3 has to choose between values that differ by 3.4e-7 of themselves (computed in
+ * float64): less than float32 can tell. With Winograd's rounding the other one is taken, and its gradient moves.
+ */
+const ENGINES: Record<string, { start: () => Promise<{ engine: Engine }>; toleranceAfterTie: number }> = {
+  simd: { start: () => SimdEngine.start({ ...SETTINGS, engine: 'simd' }), toleranceAfterTie: 5e-4 },
+  tfjs: { start: () => TfjsEngine.start({ ...SETTINGS, engine: 'tfjs' }), toleranceAfterTie: TOLERANCE },
+};
+
+describe.each(Object.keys(ENGINES))('LunaModel on %s against PyTorch', (name) => {
   const volumes = LABELS.length;
   const voxelsPerVolume = GOLDEN_SHAPE.depth * GOLDEN_SHAPE.height * GOLDEN_SHAPE.width;
   const voxelsHu = new Float32Array(volumes * voxelsPerVolume);
   const specs = lunaParameters(GOLDEN_SHAPE);
-  let engine: TfjsEngine;
+  let engine: Engine;
+  const { start, toleranceAfterTie } = ENGINES[name]!;
   let initialLogits: number[][];
   let finalLogits: number[][];
   const results: BatchResult[] = [];
@@ -84,13 +98,7 @@ describe('LunaModel on tfjs against PyTorch', () => {
     for (let volume = 0; volume < volumes; volume++) {
       voxelsHu.set(goldenVolume(volume), volume * voxelsPerVolume);
     }
-    ({ engine } = await TfjsEngine.start({
-      engine: 'tfjs',
-      chunkShape: GOLDEN_SHAPE,
-      learningRate: 0.001,
-      momentum: 0.99,
-      runSeed: 0,
-    }));
+    ({ engine } = await start());
     await engine.importState(toModelState(startTrainingState(specs.map(goldenParameter)), specs));
     initialLogits = logitsOfAll();
     while (results.length < STEPS.length) {
@@ -114,7 +122,8 @@ describe('LunaModel on tfjs against PyTorch', () => {
     for (let volume = 0; volume < volumes; volume++) {
       for (const side of [0, 1]) {
         expectClose(initialLogits[volume]![side]!, before[volume]![side]!, `initial logit ${volume}/${side}`);
-        expectClose(finalLogits[volume]![side]!, after[volume]![side]!, `final logit ${volume}/${side}`);
+        const what = `final logit ${volume}/${side}`;
+        expectClose(finalLogits[volume]![side]!, after[volume]![side]!, what, toleranceAfterTie);
       }
     }
   });
@@ -133,7 +142,13 @@ describe('LunaModel on tfjs against PyTorch', () => {
       const velocity = tensor(states[step]!, `optimizer.momentum.${name}`);
       const previous = step === 0 ? undefined : tensor(states[step - 1]!, `optimizer.momentum.${name}`);
       const gradient = velocity.map((value, i) => value - 0.99 * (previous?.[i] ?? 0));
-      expectClose(norm(gradient), golden.float64.steps[step]!.grad_l2[name]!, `gradient norm of ${name}`);
+      const expected = golden.float64.steps[step]!.grad_l2[name]!;
+      expectClose(
+        norm(gradient),
+        expected,
+        `gradient norm of ${name}`,
+        step < 2 ? TOLERANCE : toleranceAfterTie,
+      );
     }
   });
 

@@ -1,0 +1,161 @@
+import { RandomPurpose, RandomStream } from '@lunastream/random';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createEngine } from './create-engine.ts';
+import type { Batch, Engine } from './engine.ts';
+import type { EngineSettings } from './engine-settings.ts';
+import { InvalidBatchError, ModelStateMismatchError } from './errors.ts';
+import type { ChunkShape } from './luna-model.ts';
+import { hashState } from './model-state.ts';
+
+const CUBE = { depth: 16, height: 16, width: 16 };
+const SETTINGS = { chunkShape: CUBE, learningRate: 0.001, momentum: 0.99, runSeed: 7 };
+
+/** Noisy air; every second chunk has a ball of tissue, radius 4 voxels, at its centre. */
+function ballBatch(count: number, seed: number, { depth, height, width }: ChunkShape = CUBE): Batch {
+  const random = new RandomStream({ runSeed: seed, epoch: 0, ordinal: 0, purpose: RandomPurpose.phantom });
+  const labels = Uint8Array.from({ length: count }, (_, sample) => sample % 2);
+  const size = depth * height * width;
+  const voxelsHu = Float32Array.from({ length: count * size }, (_, index) => {
+    const voxel = index % size;
+    const fromCentre = [
+      Math.floor(voxel / (height * width)) - (depth - 1) / 2,
+      (Math.floor(voxel / width) % height) - (height - 1) / 2,
+      (voxel % width) - (width - 1) / 2,
+    ];
+    const inBall = fromCentre.reduce((sum, offset) => sum + offset ** 2, 0) < 16;
+    return (labels[Math.floor(index / size)] === 1 && inBall ? 0 : -800) + 100 * random.gaussian();
+  });
+  return { voxelsHu, labels, count };
+}
+
+const mean = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+describe.each(['simd', 'tfjs'])('engine %s', (name) => {
+  const started: Engine[] = [];
+  async function start(change: Partial<EngineSettings> = {}): Promise<Engine> {
+    const { engine } = await createEngine({ ...SETTINGS, engine: name, ...change });
+    started.push(engine);
+    return engine;
+  }
+  afterEach(() => {
+    for (const engine of started.splice(0)) engine.dispose();
+  });
+
+  it('learns: the loss on a separable task falls to a tenth, in evaluation too', async () => {
+    const engine = await start({ learningRate: 0.02, momentum: 0.9 });
+    const first = await engine.trainBatch(ballBatch(8, 0));
+    for (let step = 1; step < 20; step++) await engine.trainBatch(ballBatch(8, step));
+    const unseen = await engine.evaluateBatch(ballBatch(16, 1000));
+    expect(mean(first.losses)).toBeGreaterThan(0.6);
+    expect(mean(unseen.losses)).toBeLessThan(0.06);
+    expect([...unseen.probabilities].map((p) => Number(p > 0.5))).toEqual([...ballBatch(16, 1000).labels]);
+  });
+
+  it('gives bit-identical weights for the same seed and batches, others for another seed', async () => {
+    const run = async (runSeed: number) => {
+      const engine = await start({ runSeed });
+      for (const seed of [1, 2, 3]) await engine.trainBatch(ballBatch(4, seed));
+      return hashState(await engine.exportState());
+    };
+    const hash = await run(7);
+    expect(await run(7)).toBe(hash);
+    expect(await run(8)).not.toBe(hash);
+  });
+
+  it('goes on bit-identically from an exported state, momentum included', async () => {
+    const whole = await start();
+    const firstHalf = await start();
+    for (const seed of [1, 2]) {
+      await whole.trainBatch(ballBatch(4, seed));
+      await firstHalf.trainBatch(ballBatch(4, seed));
+    }
+    const secondHalf = await start({ runSeed: 99 });
+    await secondHalf.importState(await firstHalf.exportState());
+    for (const seed of [3, 4]) {
+      await whole.trainBatch(ballBatch(4, seed));
+      await secondHalf.trainBatch(ballBatch(4, seed));
+    }
+    expect(hashState(await secondHalf.exportState())).toBe(hashState(await whole.exportState()));
+  });
+
+  it('evaluates each sample by itself and changes nothing', async () => {
+    const engine = await start();
+    await engine.trainBatch(ballBatch(4, 1));
+    const before = hashState(await engine.exportState());
+    const batch = ballBatch(3, 2);
+    const together = await engine.evaluateBatch(batch);
+    const size = batch.voxelsHu.length / batch.count;
+    for (let sample = 0; sample < batch.count; sample++) {
+      const alone = await engine.evaluateBatch({
+        voxelsHu: batch.voxelsHu.subarray(sample * size, (sample + 1) * size),
+        labels: batch.labels.subarray(sample, sample + 1),
+        count: 1,
+      });
+      expect(alone.losses[0]).toBe(together.losses[sample]);
+      expect(alone.probabilities[0]).toBe(together.probabilities[sample]);
+    }
+    expect(hashState(await engine.exportState())).toBe(before);
+  });
+
+  it('trains on labels between 0 and 1', async () => {
+    const engine = await start();
+    const { losses, probabilities } = await engine.trainBatch({
+      ...ballBatch(2, 1),
+      labels: Float32Array.of(0.25, 1),
+    });
+    const [p] = probabilities;
+    expect(losses[0]).toBeCloseTo(-0.25 * Math.log(p!) - 0.75 * Math.log(1 - p!), 6);
+  });
+
+  const withVoxel = (hu: number) => {
+    const batch = ballBatch(2, 1);
+    batch.voxelsHu[4096 + 5] = hu;
+    return batch;
+  };
+  it.each<[string, Batch, RegExp]>([
+    ['a NaN voxel', withVoxel(Number.NaN), /voxel 5 of sample 1 must be finite, got NaN/],
+    ['an infinite voxel', withVoxel(Infinity), /voxel 5 of sample 1 must be finite, got Infinity/],
+    ['too few voxels', { ...ballBatch(2, 1), count: 3 }, /3 x 16 x 16 x 16 = 12288 voxels, got 8192/],
+    ['no samples', { ...ballBatch(2, 1), count: 0 }, /count must be 1 or more, got 0/],
+    ['too few labels', { ...ballBatch(2, 1), labels: Uint8Array.of(1) }, /labels must hold 2 values, got 1/],
+    ['a label above 1', { ...ballBatch(2, 1), labels: Uint8Array.of(1, 2) }, /label of sample 1.*got 2/],
+  ])('refuses %s and stays as it was', async (_, batch, message) => {
+    const engine = await start();
+    const before = hashState(await engine.exportState());
+    await expect(engine.trainBatch(batch)).rejects.toThrow(InvalidBatchError);
+    await expect(engine.evaluateBatch(batch)).rejects.toThrow(message);
+    expect(hashState(await engine.exportState())).toBe(before);
+  });
+
+  it('refuses a state of another chunk shape and stays as it was', async () => {
+    const engine = await start();
+    const before = hashState(await engine.exportState());
+    const other = await start({ chunkShape: { ...CUBE, depth: 32 } });
+    await expect(engine.importState(await other.exportState())).rejects.toThrow(ModelStateMismatchError);
+    await expect(engine.importState(await other.exportState())).rejects.toThrow(
+      /head_linear\.weight.*chunk shape/,
+    );
+    expect(hashState(await engine.exportState())).toBe(before);
+  });
+
+  it.each([
+    { depth: 17, height: 23, width: 31 },
+    { depth: 16, height: 33, width: 18 },
+  ])('trains at odd sizes as the other engine does: %j', async (chunkShape) => {
+    const other = await start({ chunkShape, engine: name === 'simd' ? 'tfjs' : 'simd' });
+    const engine = await start({ chunkShape });
+    for (const seed of [1, 2]) {
+      const expected = await other.trainBatch(ballBatch(2, seed, chunkShape));
+      const actual = await engine.trainBatch(ballBatch(2, seed, chunkShape));
+      for (const sample of [0, 1]) expect(actual.losses[sample]).toBeCloseTo(expected.losses[sample]!, 5);
+    }
+    const expected = await other.exportState();
+    for (const [index, { name: tensor, values }] of (await engine.exportState()).entries()) {
+      const worst = values.reduce((largest, value, element) => {
+        const reference = expected[index]!.values[element]!;
+        return Math.max(largest, Math.abs(value - reference) / Math.max(1, Math.abs(reference)));
+      }, 0);
+      expect(worst, tensor).toBeLessThan(1e-4);
+    }
+  });
+});

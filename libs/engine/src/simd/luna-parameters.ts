@@ -1,0 +1,190 @@
+/**
+ * LunaModel's parameters in shared memory: kept as PyTorch's arrays (values, velocities, gradients), and packed for the
+ * kernels after every change.
+ */
+import type { ParameterSpec } from '../luna-model.ts';
+import { BLOCK_OUTPUTS } from './convolution-calls.ts';
+import { gradientLayout, type GradientLayout } from './gradient-layout.ts';
+import { callKernel, type KernelCall } from './kernel-calls.ts';
+import { rowsKernelBytes } from './kernel-tables.ts';
+import { kernelOf } from './convolution-calls.ts';
+import type { LoadedProgram, ThreadPool } from './thread-pool.ts';
+import { FLOAT_BYTES } from './volumes.ts';
+import { mirroredKernel, plainBias, plainHead, plainKernel } from './weight-layouts.ts';
+
+/** Values of one 3x3x3 kernel after Winograd's transform: 16 for each of three planes. */
+const WINOGRAD_TAPS = 48;
+const DIRECT_TAPS = 27;
+/** Values of one task of the optimizer. */
+const TASK_LENGTH = 4096;
+
+/** What one convolution computes with: addresses. */
+export interface ConvolutionWeights {
+  readonly inputs: number;
+  readonly outputs: number;
+  /** For the direct convolution where there is one input channel, else for Winograd's. */
+  readonly forward: number;
+  readonly bias: number;
+  /** For the input's gradient: in rows for a block's second convolution, mirrored for Winograd for its first, else 0. */
+  readonly backward: number;
+}
+
+export interface HeadWeights {
+  /** `[class][position][channel]` */
+  readonly weights: number;
+  readonly bias: number;
+}
+
+interface Job {
+  readonly program: LoadedProgram;
+  readonly tasks: number;
+}
+
+/** Places of the layers' weights among the parameters; the bias follows. */
+function layersOf(specs: readonly ParameterSpec[]) {
+  const convolutions = specs.flatMap(({ role, shape }, index) =>
+    role === 'convolution' ? [{ index, inputs: shape[1]!, outputs: shape[0]! }] : [],
+  );
+  const head = specs.findIndex(({ role }) => role === 'head');
+  const channels = convolutions.at(-1)!.outputs;
+  return { convolutions, head: { index: head, channels, positions: specs[head]!.shape[1]! / channels } };
+}
+
+export class LunaParameters {
+  readonly values: readonly Float32Array[];
+  readonly velocities: readonly Float32Array[];
+  /** Of the last batch, after `unpackGradients`. */
+  readonly gradients: readonly Float32Array[];
+  readonly convolutions: readonly ConvolutionWeights[];
+  readonly head: HeadWeights;
+  readonly layout: GradientLayout;
+  /** Where a batch's gradients are summed, as `layout` says. */
+  readonly sums: number;
+  readonly #pool: ThreadPool;
+  readonly #addresses: number[] = [];
+  readonly #packing: Job[] = [];
+  readonly #unpacking: Job[] = [];
+  readonly #update: Job;
+
+  constructor(
+    pool: ThreadPool,
+    specs: readonly ParameterSpec[],
+    { learningRate, momentum }: { readonly learningRate: number; readonly momentum: number },
+  ) {
+    this.#pool = pool;
+    this.layout = gradientLayout(specs);
+    this.sums = this.#allocate(this.layout.bytes);
+    this.values = this.#allocateArrays(specs);
+    this.velocities = this.#allocateArrays(specs);
+    this.gradients = this.#allocateArrays(specs);
+    const { convolutions, head } = layersOf(specs);
+    this.convolutions = convolutions.map(({ index, inputs, outputs }, order) => {
+      this.#unpackConvolution(index, order, plainKernel(0, inputs, outputs));
+      return this.#packConvolution(index, order, { inputs, outputs });
+    });
+    this.head = this.#planHead(head);
+    const length = specs.reduce((sum, { size }) => sum + size, 0);
+    const update = callKernel('stepMomentum', {
+      ...{ learningRate, momentum, length, taskLength: TASK_LENGTH },
+      values: this.values[0]!.byteOffset,
+      velocities: this.velocities[0]!.byteOffset,
+      gradients: this.gradients[0]!.byteOffset,
+    });
+    this.#update = { program: pool.load([update]), tasks: Math.ceil(length / TASK_LENGTH) };
+  }
+
+  /** To call after every change of `values`. */
+  pack(): void {
+    for (const { program, tasks } of this.#packing) this.#pool.run(program, tasks);
+  }
+
+  /** Fills `gradients` from the sums, except those of the input normalisation. */
+  unpackGradients(): void {
+    for (const { program, tasks } of this.#unpacking) this.#pool.run(program, tasks);
+  }
+
+  /** One step of SGD with momentum from `gradients`, packed. */
+  step(): void {
+    this.#pool.run(this.#update.program, this.#update.tasks);
+    this.pack();
+  }
+
+  dispose(): void {
+    for (const { program } of [...this.#packing, ...this.#unpacking, this.#update])
+      this.#pool.unload(program);
+    for (const address of this.#addresses) this.#pool.memory.release(address);
+  }
+
+  #allocate(bytes: number): number {
+    const address = this.#pool.memory.allocateZeros(bytes);
+    this.#addresses.push(address);
+    return address;
+  }
+
+  /** One after the other in one block, as views. */
+  #allocateArrays(specs: readonly ParameterSpec[]): Float32Array[] {
+    let next = this.#allocate(specs.reduce((sum, { size }) => sum + size, 0) * FLOAT_BYTES);
+    return specs.map(({ size }) => {
+      const array = this.#pool.memory.floats(next, size);
+      next += size * FLOAT_BYTES;
+      return array;
+    });
+  }
+
+  #plan(jobs: Job[], call: KernelCall, tasks: number): void {
+    jobs.push({ program: this.#pool.load([call]), tasks });
+  }
+
+  #packConvolution(
+    index: number,
+    order: number,
+    { inputs, outputs }: { readonly inputs: number; readonly outputs: number },
+  ): ConvolutionWeights {
+    const address = this.values[index]!.byteOffset;
+    const plain = plainKernel(address, inputs, outputs);
+    const size = inputs * outputs * FLOAT_BYTES;
+    const isFirst = order === 0;
+    const forward = this.#allocate(size * (isFirst ? DIRECT_TAPS : WINOGRAD_TAPS));
+    const pack = isFirst ? 'packBlocks' : 'packWinograd';
+    this.#plan(this.#packing, callKernel(pack, { ...plain, packed: forward }), outputs / BLOCK_OUTPUTS);
+    const bias = this.values[index + 1]!.byteOffset;
+    if (isFirst) return { inputs, outputs, forward, bias, backward: 0 };
+    if (order % 2 === 1) {
+      const backward = this.#allocate(outputs * rowsKernelBytes(kernelOf(inputs)));
+      this.#plan(this.#packing, callKernel('packRows', { ...plain, packed: backward }), outputs);
+      return { inputs, outputs, forward, bias, backward };
+    }
+    const backward = this.#allocate(size * WINOGRAD_TAPS);
+    const mirrored = { ...mirroredKernel(address, inputs, outputs), packed: backward };
+    this.#plan(this.#packing, callKernel('packWinograd', mirrored), inputs / BLOCK_OUTPUTS);
+    return { inputs, outputs, forward, bias, backward };
+  }
+
+  #unpackConvolution(index: number, order: number, plain: ReturnType<typeof plainKernel>): void {
+    const { kernel, bias } = this.layout.convolutions[order]!;
+    const rows = { ...plain, plain: this.gradients[index]!.byteOffset, packed: this.sums + kernel };
+    this.#plan(this.#unpacking, callKernel('unpackRows', rows), plain.outputs);
+    this.#unpackBias(index + 1, this.sums + bias);
+  }
+
+  #unpackBias(index: number, packed: number): void {
+    const { byteOffset, length } = this.gradients[index]!;
+    this.#plan(this.#unpacking, callKernel('unpackRows', { ...plainBias(byteOffset, length), packed }), 1);
+  }
+
+  #planHead(head: {
+    readonly index: number;
+    readonly channels: number;
+    readonly positions: number;
+  }): HeadWeights {
+    const { index, channels, positions } = head;
+    const plain = plainHead(this.values[index]!.byteOffset, positions, channels);
+    const weights = this.#allocate(this.values[index]!.byteLength);
+    this.#plan(this.#packing, callKernel('packRows', { ...plain, packed: weights }), plain.outputs);
+    const gradient = plainHead(this.gradients[index]!.byteOffset, positions, channels);
+    const packed = this.sums + this.layout.head.kernel;
+    this.#plan(this.#unpacking, callKernel('unpackRows', { ...gradient, packed }), plain.outputs);
+    this.#unpackBias(index + 1, this.sums + this.layout.head.bias);
+    return { weights, bias: this.values[index + 1]!.byteOffset };
+  }
+}
