@@ -10,6 +10,7 @@ export {
   type Setting,
   type Settings,
 } from './config.ts';
+export type { EventLoopDelay } from './event-loop-delay.ts';
 export { callUnary, CHANNEL_OPTIONS, createClient, MAX_MESSAGE_BYTES, readStream } from './grpc-client.ts';
 export { GrpcServer, type DrainOptions, type ServedService } from './grpc-server.ts';
 export { streamHandler, unaryHandler, type HandlerContext } from './handlers.ts';

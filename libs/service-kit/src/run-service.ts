@@ -8,6 +8,7 @@ import {
   type Settings,
 } from './config.ts';
 import type { commonSettings } from './common-settings.ts';
+import { watchEventLoop } from './event-loop-delay.ts';
 import { GrpcServer, type ServedService } from './grpc-server.ts';
 import type { HandlerContext } from './handlers.ts';
 import { createLogger, type Logger } from './logger.ts';
@@ -128,7 +129,10 @@ async function serve<S extends Settings>(
     enterState(logger, 'SERVING', { address });
     host.send?.({ type: 'serving', address } satisfies ServingMessage);
 
-    enterState(logger, 'DRAINING', { reason: await stopRequested });
+    const eventLoopDelay = watchEventLoop();
+    const reason = await stopRequested;
+    logger.info({ eventLoopDelay: eventLoopDelay() }, 'event loop delay while serving');
+    enterState(logger, 'DRAINING', { reason });
     server.setServing(false);
     try {
       await started.beforeDrain?.();

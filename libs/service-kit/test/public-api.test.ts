@@ -23,6 +23,7 @@ it('exports these names and no others', () => {
       "integerSchema",
       "isServiceError",
       "logLevelSchema",
+      "mapInOrder",
       "maskedConfig",
       "readStream",
       "runService",

@@ -158,3 +158,33 @@ describe('cropChunk()', () => {
     ]);
   });
 });
+
+describe('the border rule pad-air', () => {
+  it('keeps the centre in the middle and fills what lies beyond the volume with air', () => {
+    fc.assert(
+      fc.property(crops, ({ shape, chunkShape, center }) => {
+        const volume = volumeOf(shape, (offset) => ((offset * 7919) % 5000) - 2500);
+        const { startIrc } = chunkWindow(shape, irc(...center), chunkShape, 'pad-air');
+        const extents = [chunkShape.depth, chunkShape.height, chunkShape.width];
+        // Half an odd chunk lies between two voxels: the start goes to the even one.
+        startIrc.forEach((start, axis) =>
+          expect(Math.abs(start - (center[axis]! - extents[axis]! / 2))).toBeLessThanOrEqual(0.5),
+        );
+        const chunk = cropChunk(volume, irc(...center), chunkShape, 'pad-air');
+        expect([...chunk]).toEqual(referenceChunk(volume, startIrc, chunkShape));
+      }),
+    );
+  });
+
+  it('equals shift wherever the chunk lies inside', () => {
+    const volume = volumeOf({ depth: 9, height: 9, width: 9 }, (offset) => offset);
+    const chunkShape = { depth: 4, height: 4, width: 4 };
+    const inside = [irc(4, 4, 4), chunkShape] as const;
+    expect(cropChunk(volume, ...inside, 'pad-air')).toEqual(cropChunk(volume, ...inside));
+    const corner = [irc(0, 0, 8), chunkShape] as const;
+    expect([...cropChunk(volume, ...corner, 'pad-air')].filter((hu) => hu === AIR_HU).length).toBe(
+      64 - 2 * 2 * 3,
+    );
+    expect([...cropChunk(volume, ...corner)]).not.toContain(AIR_HU);
+  });
+});

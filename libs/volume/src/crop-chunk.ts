@@ -1,8 +1,9 @@
 /**
- * Cutting the dense box around a candidate. The window is shifted inside the volume at its borders, so the candidate may
- * be off centre but every voxel is real (chapter12-facts 1.4). Where an axis of the volume is shorter than the chunk no
- * shift can help: the chunk keeps its shape, the volume lies in its middle (the odd voxel of padding goes behind), and
- * the rest is air. The book's program wraps around there and returns a smaller chunk (facts B2).
+ * Cutting the dense box around a candidate. By default the window is shifted inside the volume at its borders, so the
+ * candidate may be off centre but every voxel is real (chapter12-facts 1.4). Where an axis of the volume is shorter than
+ * the chunk no shift can help: the chunk keeps its shape, the volume lies in its middle (the odd voxel of padding goes
+ * behind), and the rest is air. The book's program wraps around there and returns a smaller chunk (facts B2).
+ * With `pad-air` nothing is shifted: the candidate is always in the middle, and what lies beyond the volume is air.
  */
 import { irc, isSameShape, voxelCount, type Irc, type Shape } from './coordinates.ts';
 import { BadChunkShapeError, CentreOutsideVolumeError } from './errors.ts';
@@ -13,12 +14,18 @@ import type { Volume } from './volume.ts';
 /** What chunks are clipped to, as in the book: below is air and padding of scanners, above is metal and dense bone. */
 export const CHUNK_HU_RANGE = { minimum: -1000, maximum: 1000 } as const;
 
-/** What stands where a chunk reaches beyond a thin volume. */
+/** What stands where a chunk reaches beyond a volume. */
 export const AIR_HU = -1000;
+
+/** What happens to a chunk that would reach beyond the volume: moved inside, or filled up with air. */
+export type BorderRule = (typeof BORDER_RULES)[number];
+
+/** Every border rule; the first is the default, the book's. */
+export const BORDER_RULES = ['shift', 'pad-air'] as const;
 
 /** A chunk's place in a volume. */
 export interface ChunkWindow {
-  /** The chunk's first voxel in the volume; negative on axes where the volume is thinner than the chunk. */
+  /** The chunk's first voxel in the volume; negative on axes where the chunk starts before it. */
   readonly startIrc: Irc;
   readonly chunkShape: Shape;
   /** The part of the chunk that the volume has: its first voxel, in the volume, and its extent. */
@@ -26,39 +33,55 @@ export interface ChunkWindow {
   readonly insideShape: Shape;
 }
 
-function startOnAxis(center: number, chunkExtent: number, volumeExtent: number): number {
-  if (volumeExtent < chunkExtent) return -Math.floor((chunkExtent - volumeExtent) / 2) + 0;
+function startOnAxis(center: number, chunkExtent: number, volumeExtent: number, border: BorderRule): number {
   const centred = roundHalfEven(center - chunkExtent / 2);
+  if (border === 'pad-air') return centred;
+  if (volumeExtent < chunkExtent) return -Math.floor((chunkExtent - volumeExtent) / 2) + 0;
   return Math.min(Math.max(centred, 0), volumeExtent - chunkExtent);
 }
 
+/** First voxel and extent of what an axis of the volume and an axis of the chunk have in common. */
+export function overlapOnAxis(
+  start: number,
+  chunkExtent: number,
+  volumeExtent: number,
+): readonly [number, number] {
+  const first = Math.max(0, start);
+  return [first, Math.min(volumeExtent, start + chunkExtent) - first];
+}
+
 /**
- * Where the chunk of `chunkShape` around voxel `centerIrc` lies: per axis start = round half to even(centre - extent/2),
- * shifted inside the volume; on an axis thinner than the chunk the volume is centred in the chunk. The centre is in the
- * chunk, save for an odd centre and a chunk of one voxel: the book's rounding then takes the voxel before it.
+ * Where the chunk of `chunkShape` around voxel `centerIrc` lies: per axis start = round half to even(centre - extent/2);
+ * with `shift` moved inside the volume, and on an axis thinner than the chunk the volume is centred in the chunk. The
+ * centre is in the chunk, save for an odd centre and a chunk of one voxel: the book's rounding then takes the voxel
+ * before it.
  * @throws BadChunkShapeError when an extent is not a positive integer.
  * @throws CentreOutsideVolumeError when `centerIrc` is no voxel of the volume.
  */
-export function chunkWindow(volumeShape: Shape, centerIrc: Irc, chunkShape: Shape): ChunkWindow {
+export function chunkWindow(
+  volumeShape: Shape,
+  centerIrc: Irc,
+  chunkShape: Shape,
+  border: BorderRule = 'shift',
+): ChunkWindow {
   const extents = [chunkShape.depth, chunkShape.height, chunkShape.width];
   if (!extents.every((extent) => Number.isSafeInteger(extent) && extent > 0)) {
     throw new BadChunkShapeError(chunkShape);
   }
   if (!containsIrc(volumeShape, centerIrc)) throw new CentreOutsideVolumeError(centerIrc, volumeShape);
   const startIrc = irc(
-    startOnAxis(centerIrc[0], chunkShape.depth, volumeShape.depth),
-    startOnAxis(centerIrc[1], chunkShape.height, volumeShape.height),
-    startOnAxis(centerIrc[2], chunkShape.width, volumeShape.width),
+    startOnAxis(centerIrc[0], chunkShape.depth, volumeShape.depth, border),
+    startOnAxis(centerIrc[1], chunkShape.height, volumeShape.height, border),
+    startOnAxis(centerIrc[2], chunkShape.width, volumeShape.width, border),
   );
+  const [index, depth] = overlapOnAxis(startIrc[0], chunkShape.depth, volumeShape.depth);
+  const [row, height] = overlapOnAxis(startIrc[1], chunkShape.height, volumeShape.height);
+  const [column, width] = overlapOnAxis(startIrc[2], chunkShape.width, volumeShape.width);
   return {
     startIrc,
     chunkShape,
-    insideStartIrc: irc(Math.max(0, startIrc[0]), Math.max(0, startIrc[1]), Math.max(0, startIrc[2])),
-    insideShape: {
-      depth: Math.min(chunkShape.depth, volumeShape.depth),
-      height: Math.min(chunkShape.height, volumeShape.height),
-      width: Math.min(chunkShape.width, volumeShape.width),
-    },
+    insideStartIrc: irc(index, row, column),
+    insideShape: { depth, height, width },
   };
 }
 
@@ -129,9 +152,14 @@ export function extractBox(from: Box, start: Irc, extent: Shape): Int16Array {
  * The chunk of `chunkShape` around voxel `centerIrc`: HU clipped to `CHUNK_HU_RANGE`, C order, a new array. Shifted at
  * borders and padded with air as `chunkWindow` says, so always of `chunkShape`. Throws as `chunkWindow` does.
  */
-export function cropChunk(volume: Volume, centerIrc: Irc, chunkShape: Shape): Int16Array {
+export function cropChunk(
+  volume: Volume,
+  centerIrc: Irc,
+  chunkShape: Shape,
+  border: BorderRule = 'shift',
+): Int16Array {
   const { shape } = volume.geometry;
-  const window = chunkWindow(shape, centerIrc, chunkShape);
+  const window = chunkWindow(shape, centerIrc, chunkShape, border);
   const inside = extractBox({ voxels: volume.voxelsHu, shape }, window.insideStartIrc, window.insideShape);
   return completeChunk(window, inside);
 }

@@ -1,5 +1,5 @@
 /**
- * MetaImage's scalar element types and how their bytes become int16 HU. Sizes follow MetaIO's table
+ * Scalar element types by MetaImage's names, which all formats here share, and how their bytes become int16 HU. Sizes follow MetaIO's table
  * `MET_ValueTypeSize`: MET_LONG has 4 bytes there on every platform.
  */
 import { HOST_IS_BIG_ENDIAN } from './host-byte-order.ts';
@@ -44,6 +44,14 @@ export function elementSizeBytes(elementType: ElementType): number {
 export interface Encoding {
   readonly elementType: ElementType;
   readonly isBigEndian: boolean;
+  /** HU = stored * slope + intercept; without it what is stored is HU. */
+  readonly rescale?: Rescale;
+}
+
+/** Makes HU of stored values. */
+export interface Rescale {
+  readonly slope: number;
+  readonly intercept: number;
 }
 
 /** A voxel that is NaN or infinite; `offset` counts elements from the start of the decoded bytes. */
@@ -62,31 +70,32 @@ function swapInPlace(bytes: ArrayBuffer, sizeBytes: number): void {
   else if (sizeBytes === 8) buffer.swap64();
 }
 
-function clampToInt16(value: number): number {
-  return Math.min(INT16_MAXIMUM, Math.max(INT16_MINIMUM, value));
+/** The nearest int16, halves to the even neighbour. `value` is finite. */
+export function toInt16(value: number): number {
+  return Math.min(INT16_MAXIMUM, Math.max(INT16_MINIMUM, roundHalfEven(value)));
 }
 
 /**
- * Decodes whole elements into int16 HU: integers beyond int16 are clamped to it (chunks are clipped far inside that
- * range), floats are first rounded half to even. `bytes` is taken over: it may be swapped in place and be the result's
- * memory. Calls `onNonFinite` for the first NaN or infinity, which must throw.
+ * Decodes whole elements into int16 HU: rescaled, rounded half to even, clamped to int16 (chunks are clipped far inside
+ * that range). `bytes` is taken over: it may be swapped in place and be the result's memory. Calls `onNonFinite` for the
+ * first NaN or infinity, which must throw.
  */
 export function decodeToInt16(
   bytes: ArrayBuffer,
   encoding: Encoding,
   onNonFinite: (voxel: NonFiniteVoxel) => never,
 ): Int16Array {
-  const { elementType } = encoding;
+  const { elementType, rescale } = encoding;
   if (encoding.isBigEndian !== HOST_IS_BIG_ENDIAN) swapInPlace(bytes, elementSizeBytes(elementType));
   const elements: ElementArray = new ARRAY_OF_ELEMENT_TYPE[elementType](bytes);
-  if (elements instanceof Int16Array) return elements;
-  const isFloat = elements instanceof Float32Array || elements instanceof Float64Array;
+  if (elements instanceof Int16Array && rescale === undefined) return elements;
+  const { slope, intercept } = rescale ?? { slope: 1, intercept: 0 };
   const voxelsHu = new Int16Array(elements.length);
   for (let offset = 0; offset < elements.length; offset++) {
     // Above 2^53 a 64-bit integer loses low bits here, far outside what the clamp lets through.
-    const value = Number(elements[offset]);
-    if (isFloat && !Number.isFinite(value)) onNonFinite({ offset, value });
-    voxelsHu[offset] = clampToInt16(isFloat ? roundHalfEven(value) : value);
+    const value = Number(elements[offset]) * slope + intercept;
+    if (!Number.isFinite(value)) onNonFinite({ offset, value });
+    voxelsHu[offset] = toInt16(value);
   }
   return voxelsHu;
 }

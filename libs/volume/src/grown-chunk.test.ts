@@ -101,6 +101,20 @@ describe('grownWindow()', () => {
     );
   });
 
+  it('grows from the window of the border rule', () => {
+    const grownShape = { depth: 6, height: 8, width: 4 };
+    const { startIrc, insideStartIrc, insideShape } = grownWindow(
+      of,
+      irc(0, 4, 8),
+      { shape, grownShape },
+      'pad-air',
+    );
+    // Unshifted the chunk starts at -2, 2, 6; it grows by 1, 2 and 0.
+    expect(startIrc).toEqual([-3, 0, 6]);
+    expect(insideStartIrc).toEqual([0, 0, 6]);
+    expect(insideShape).toEqual({ depth: 3, height: 8, width: 3 });
+  });
+
   it.each([
     ['smaller', { ...shape, width: 2 }],
     ['larger by an odd number', { ...shape, width: 7 }],

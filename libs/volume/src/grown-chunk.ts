@@ -4,7 +4,13 @@
  * the scan, so a margin changes nothing but the corners.
  */
 import { formatShape, irc, type Irc, type Shape } from './coordinates.ts';
-import { chunkWindow, completeChunk, type ChunkWindow } from './crop-chunk.ts';
+import {
+  chunkWindow,
+  completeChunk,
+  overlapOnAxis,
+  type BorderRule,
+  type ChunkWindow,
+} from './crop-chunk.ts';
 import { BadChunkShapeError } from './errors.ts';
 import type { VolumeReader } from './volume.ts';
 
@@ -13,12 +19,6 @@ export interface ChunkExtent {
   readonly shape: Shape;
   /** `shape`, or larger by an even number of voxels along every axis. */
   readonly grownShape: Shape;
-}
-
-/** First voxel and extent of what an axis of the volume and an axis of the window have in common. */
-function overlap(start: number, extent: number, volumeExtent: number): readonly [number, number] {
-  const first = Math.max(0, start);
-  return [first, Math.min(volumeExtent, start + extent) - first];
 }
 
 /**
@@ -30,8 +30,9 @@ export function grownWindow(
   volumeShape: Shape,
   centerIrc: Irc,
   { shape, grownShape }: ChunkExtent,
+  border: BorderRule = 'shift',
 ): ChunkWindow {
-  const { startIrc } = chunkWindow(volumeShape, centerIrc, shape);
+  const { startIrc } = chunkWindow(volumeShape, centerIrc, shape, border);
   const grow = (axis: 'depth' | 'height' | 'width', start: number) => {
     const margin = grownShape[axis] - shape[axis];
     if (!(margin >= 0 && margin % 2 === 0)) {
@@ -41,7 +42,7 @@ export function grownWindow(
       );
     }
     const grownStart = start - margin / 2;
-    return { start: grownStart, inside: overlap(grownStart, grownShape[axis], volumeShape[axis]) };
+    return { start: grownStart, inside: overlapOnAxis(grownStart, grownShape[axis], volumeShape[axis]) };
   };
   const [index, row, column] = [
     grow('depth', startIrc[0]),
@@ -64,7 +65,8 @@ export async function readGrownChunk(
   reader: VolumeReader,
   centerIrc: Irc,
   extent: ChunkExtent,
+  border: BorderRule = 'shift',
 ): Promise<Int16Array> {
-  const window = grownWindow(reader.geometry.shape, centerIrc, extent);
+  const window = grownWindow(reader.geometry.shape, centerIrc, extent, border);
   return completeChunk(window, await reader.readWindow(window.insideStartIrc, window.insideShape));
 }

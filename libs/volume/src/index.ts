@@ -11,7 +11,15 @@ export {
   type Shape,
   type XyzMm,
 } from './coordinates.ts';
-export { AIR_HU, CHUNK_HU_RANGE, chunkWindow, cropChunk, type ChunkWindow } from './crop-chunk.ts';
+export {
+  AIR_HU,
+  BORDER_RULES,
+  CHUNK_HU_RANGE,
+  chunkWindow,
+  cropChunk,
+  type BorderRule,
+  type ChunkWindow,
+} from './crop-chunk.ts';
 export {
   BadChunkShapeError,
   BadGeometryError,
@@ -31,14 +39,18 @@ export {
   type Matrix3,
   type VolumeGeometry,
 } from './geometry.ts';
+export { importedSizeBytes, importVolume, type ImportedVolume, type ImportTarget } from './import-volume.ts';
 export { grownWindow, readGrownChunk, type ChunkExtent } from './grown-chunk.ts';
 export { roundHalfEven } from './round-half-even.ts';
+export type { ByteSource, FileStore } from './sources/byte-source.ts';
+export { HttpFiles, type HttpFilesOptions } from './sources/http-files.ts';
+export { LocalFiles, type LocalFilesOptions } from './sources/local-files.ts';
+export { VOLUME_FILE_SUFFIXES, volumeNameOf } from './volume-format.ts';
 export {
   inspectVolume,
   openVolume,
   readChunk,
   readVolume,
-  VOLUME_FILE_SUFFIXES,
   type OpenVolumeOptions,
   type VolumeInspection,
 } from './volume-reader.ts';

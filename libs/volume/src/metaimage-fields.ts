@@ -29,12 +29,21 @@ export class MetaImageFields {
   /** The header as stored, one character a byte. */
   readonly text: string;
   readonly #fields: ReadonlyMap<string, Field>;
+  /** All bytes given, of which the header is the start. */
+  readonly #bytes: Buffer;
 
-  private constructor(path: string, fields: ReadonlyMap<string, Field>, text: string) {
+  private constructor(path: string, fields: ReadonlyMap<string, Field>, bytes: Buffer, sizeBytes: number) {
     this.path = path;
     this.#fields = fields;
-    this.text = text;
-    this.sizeBytes = text.length;
+    this.#bytes = bytes;
+    this.text = bytes.toString('latin1', 0, sizeBytes);
+    this.sizeBytes = sizeBytes;
+  }
+
+  /** Lines behind the header that are not empty: the names that follow `ElementDataFile = LIST`. */
+  get linesAfter(): readonly string[] {
+    const lines = this.#bytes.toString('utf8', this.sizeBytes).split('\n');
+    return lines.map((line) => line.trim()).filter((line) => line !== '');
   }
 
   /**
@@ -67,7 +76,7 @@ export class MetaImageFields {
       }
       fields.set(field.name, field);
       if (field.name === LAST_FIELD) {
-        return new MetaImageFields(path, fields, bytes.toString('latin1', 0, end));
+        return new MetaImageFields(path, fields, bytes, end);
       }
     }
     throw new BadImageError(`a MetaImage header must have the field ${LAST_FIELD}`, {

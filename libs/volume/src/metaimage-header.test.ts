@@ -45,8 +45,7 @@ describe('parseMetaImageHeader()', () => {
       direction: [0, -1, 0, 1, 0, 0, 0, 0, 1],
     });
     expect(header.encoding).toEqual({ elementType: 'MET_SHORT', isBigEndian: false });
-    expect(header.voxelsSizeBytes).toBe(512 * 256 * 127 * 2);
-    expect(header.dataFile).toBe('scan.raw');
+    expect(header.dataFiles).toEqual(['scan.raw']);
   });
 
   it('takes Windows line ends, colons, short booleans, synonyms that agree, and fields it does not know', () => {
@@ -65,13 +64,13 @@ describe('parseMetaImageHeader()', () => {
     const header = parse(lines);
     expect(header.geometry.originXyzMm).toEqual([1, 2, 3]);
     expect(header.encoding.isBigEndian).toBe(true);
-    expect(header.dataFile).toBeUndefined();
+    expect(header.dataFiles).toBeUndefined();
     expect(header.sizeBytes).toBe(lines.join('\n').length + 1);
   });
 
   it('reads a data file name in UTF-8 and keeps its own size in bytes', () => {
     const header = parse(withLine('ElementDataFile', 'ElementDataFile = Lungenübersicht.raw'));
-    expect(header.dataFile).toBe('Lungenübersicht.raw');
+    expect(header.dataFiles).toEqual(['Lungenübersicht.raw']);
     expect(header.sizeBytes).toBe(header.text.length);
   });
 
@@ -118,8 +117,19 @@ describe('parseMetaImageHeader()', () => {
       'must be 1 (voxels must be stored in HU)',
     ],
     ['HeaderSize', 'HeaderSize = -2', 'must be -1, 0 or positive, got -2'],
-    ['ElementDataFile', 'ElementDataFile = LIST', 'must be one file'],
-    ['ElementDataFile', 'ElementDataFile = slice%03d.raw 1 10 1', 'must be one file'],
+    ['ElementDataFile', 'ElementDataFile = LIST', 'must list 127 files, one for each slice, got 0'],
+    ['ElementDataFile', 'ElementDataFile = LIST 1', 'must give each file 2 or 3 dimensions, got "1"'],
+    ['ElementDataFile', 'ElementDataFile = LIST 2 2', 'must be LIST or LIST 2'],
+    [
+      'ElementDataFile',
+      'ElementDataFile = slice%03d.raw 1 10 1',
+      'must stand for 127 files, got the numbers 1 to 10 by 1',
+    ],
+    ['ElementDataFile', 'ElementDataFile = slice%03d.raw 1 999999999999 1', 'must stand for 127 files'],
+    ['ElementDataFile', 'ElementDataFile = slice%03d.raw 1 127 0', 'must stand for 127 files'],
+    ['ElementDataFile', 'ElementDataFile = slice%s.raw 1 127 1', 'must have one %d or %03d'],
+    ['ElementDataFile', 'ElementDataFile = %d/%d.raw 1 127 1', 'must have one %d or %03d'],
+    ['ElementDataFile', 'ElementDataFile = ../%d.raw 1 127 1', "must lie in the header's folder or below"],
     ['ElementDataFile', 'ElementDataFile = ../secret.raw', "must lie in the header's folder or below"],
     ['ElementDataFile', 'ElementDataFile = a/../../secret.raw', "must lie in the header's folder or below"],
     ['ElementDataFile', 'ElementDataFile = /etc/hosts', "must lie in the header's folder or below"],
@@ -140,6 +150,39 @@ describe('parseMetaImageHeader()', () => {
     );
   });
 
+  it.each([
+    ['slice%03d.raw', 'slice001.raw', 'slice127.raw'],
+    ['s%d.raw 0', 's0.raw', 's126.raw'],
+    ['deep/%4d.raw 10 262 2', 'deep/  10.raw', 'deep/ 262.raw'],
+    ['s%d.raw 127 1 -1', 's127.raw', 's1.raw'],
+    ['s%02d.raw -3 123 1 2', 's-3.raw', 's123.raw'],
+  ])('gives the pattern %j a name for each slice', (pattern, first, last) => {
+    const { dataFiles } = parse(withLine('ElementDataFile', `ElementDataFile = ${pattern}`));
+    expect([dataFiles?.length, dataFiles?.[0], dataFiles?.at(-1)]).toEqual([127, first, last]);
+  });
+
+  it('gives a pattern of whole volumes one name', () => {
+    const lines = withLine('ElementDataFile', 'ElementDataFile = s%d.raw 5 5 1 3');
+    expect(parse(lines).dataFiles).toEqual(['s5.raw']);
+  });
+
+  it('takes the names after LIST, and refuses ones that lead away or too many', () => {
+    const names = Array.from({ length: 127 }, (_, slice) => `a slice ${slice}.raw`);
+    const lines = [...withLine('ElementDataFile', 'ElementDataFile = LIST'), ...names];
+    const header = parse(lines);
+    expect(header.dataFiles).toEqual(names);
+    expect(header.sizeBytes).toBe(lines.slice(0, GOOD.length).join('\n').length + 1);
+    expect(faultOf([...lines, 'more.raw']).message).toContain('got 128');
+    expect(faultOf([...lines.slice(0, -1), '/etc/hosts']).message).toContain("the header's folder or below");
+  });
+
+  it('refuses one compressed stream that lies in many files', () => {
+    const lines = withLine('CompressedData', 'CompressedData = True').map((line) =>
+      line.replace('scan.raw', 's%d.raw'),
+    );
+    expect(faultOf(lines).message).toContain('must be one file when CompressedData is True');
+  });
+
   it('refuses compressed data without a known start', () => {
     const lines = ['HeaderSize = -1', ...withLine('CompressedData', 'CompressedData = True')];
     expect(faultOf(lines).message).toContain('folder/scan.mhd:1: field HeaderSize must not be -1');
@@ -148,7 +191,7 @@ describe('parseMetaImageHeader()', () => {
   it('reads 64 kB of blanks inside a value without stalling', () => {
     const value = `${' '.repeat(65_000)}x`;
     const start = performance.now();
-    expect(parse([`Comment = ${value}`, ...GOOD]).dataFile).toBe('scan.raw');
+    expect(parse([`Comment = ${value}`, ...GOOD]).dataFiles).toEqual(['scan.raw']);
     expect(performance.now() - start).toBeLessThan(1000);
   });
 

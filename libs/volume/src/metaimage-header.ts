@@ -2,9 +2,8 @@
  * What a MetaImage header means (field names and defaults: MetaIO, as ITK and VTK read it). Stricter than they are where
  * a guess would train on wrong voxels: spacing has no default, and whatever this reader would have to ignore is refused.
  */
-import { isAbsolute, normalize, sep } from 'node:path';
 import { voxelCount, xyzMm, type Shape, type XyzMm } from './coordinates.ts';
-import { ELEMENT_TYPES, elementSizeBytes, isElementType, type Encoding } from './element-type.ts';
+import { ELEMENT_TYPES, isElementType, type Encoding } from './element-type.ts';
 import {
   directionFromTransformMatrix,
   IDENTITY_DIRECTION,
@@ -13,6 +12,7 @@ import {
   type VolumeGeometry,
 } from './geometry.ts';
 import { MetaImageFields, quote } from './metaimage-fields.ts';
+import { assertInFolder, expandPattern, FileNameFault } from './slice-files.ts';
 
 export interface MetaImageOptions {
   /** Spacing in mm for headers that state none. Without it such a header is refused. */
@@ -28,18 +28,21 @@ export interface MetaImageHeader {
   readonly sizeBytes: number;
   readonly geometry: VolumeGeometry;
   readonly encoding: Encoding;
-  /** Bytes of all voxels, uncompressed. */
-  readonly voxelsSizeBytes: number;
   readonly isCompressed: boolean;
   /** Bytes of the compressed data; undefined means up to the end of the file. */
   readonly compressedSizeBytes: number | undefined;
-  /** Bytes to skip in the data file; -1 means that the voxels are the last bytes of it. */
+  /** Bytes to skip in each data file; -1 means that the voxels are the last bytes of it. */
   readonly skippedBytes: number;
-  /** Data file, relative to the header's folder; undefined when the data follow the header in the same file. */
-  readonly dataFile: string | undefined;
+  /**
+   * Data files, relative to the header's folder, which share the voxels equally; undefined when the data follow the
+   * header in the same file.
+   */
+  readonly dataFiles: readonly string[] | undefined;
 }
 
 type Triple = [number, number, number];
+
+const DATA_FILE = 'ElementDataFile';
 
 function readShape(fields: MetaImageFields): Shape {
   const dimensions = fields.integer('NDims');
@@ -128,19 +131,57 @@ function assertSupported(fields: MetaImageFields): void {
   }
 }
 
-function readDataFile(fields: MetaImageFields): string | undefined {
-  const name = 'ElementDataFile';
-  const value = fields.get(name) ?? '';
+/** Number of files that share the voxels when each has `dimensions` dimensions: one slice, or the whole volume. */
+function countFiles(fields: MetaImageFields, shape: Shape, dimensions: string | undefined): number {
+  if (dimensions === undefined || /^2d?$/i.test(dimensions)) return shape.depth;
+  if (/^3d?$/i.test(dimensions)) return 1;
+  throw fields.fault(DATA_FILE, `must give each file 2 or 3 dimensions, got ${quote(dimensions)}`);
+}
+
+/** Names of a pattern as MetaIO reads it: `NAME%03d.raw [first [last [step [dimensions of a file]]]]`. */
+function expandDataFiles(fields: MetaImageFields, value: string, shape: Shape): string[] {
+  const [pattern = '', ...words] = value.split(/\s+/);
+  const count = countFiles(fields, shape, words[3]);
+  const numbers = words.slice(0, 3).map(Number);
+  const [first = 1, last = first + count - 1, step = 1] = numbers;
+  if (words.length > 4) throw fields.fault(DATA_FILE, `must have at most five words, got ${quote(value)}`);
+  return expandPattern({ pattern, first, last, step }, count);
+}
+
+/** The lines after `LIST`, one name each. */
+function listDataFiles(fields: MetaImageFields, value: string, shape: Shape): readonly string[] {
+  const [, dimensions, ...more] = value.split(/\s+/);
+  if (more.length > 0) throw fields.fault(DATA_FILE, `must be LIST or LIST 2, got ${quote(value)}`);
+  const count = countFiles(fields, shape, dimensions);
+  const names = fields.linesAfter;
+  if (names.length !== count) {
+    throw fields.fault(DATA_FILE, `must list ${count} files, one for each slice, got ${names.length}`);
+  }
+  return names;
+}
+
+function readDataFiles(
+  fields: MetaImageFields,
+  shape: Shape,
+  isCompressed: boolean,
+): readonly string[] | undefined {
+  const value = fields.get(DATA_FILE) ?? '';
   if (value.toUpperCase() === 'LOCAL') return undefined;
-  if (value === '') throw fields.fault(name, 'must name the data file, or be LOCAL, got nothing');
-  if (/^LIST\b/i.test(value) || value.includes('%')) {
-    throw fields.fault(name, `must be one file (one file per slice is not supported), got ${quote(value)}`);
+  if (value === '') throw fields.fault(DATA_FILE, 'must name the data file, or be LOCAL, got nothing');
+  const isList = /^LIST(\s|$)/i.test(value);
+  const isOne = !isList && !value.includes('%');
+  if (!isOne && isCompressed) {
+    throw fields.fault(DATA_FILE, `must be one file when CompressedData is True, got ${quote(value)}`);
   }
-  const normal = normalize(value);
-  if (isAbsolute(value) || normal === '..' || normal.startsWith(`..${sep}`) || value.includes('\0')) {
-    throw fields.fault(name, `must lie in the header's folder or below, got ${quote(value)}`);
+  try {
+    const list = isList ? listDataFiles : expandDataFiles;
+    const names = isOne ? [value] : list(fields, value, shape);
+    names.forEach(assertInFolder);
+    return names;
+  } catch (error) {
+    if (error instanceof FileNameFault) throw fields.fault(DATA_FILE, error.message);
+    throw error;
   }
-  return value;
 }
 
 function readSkippedBytes(fields: MetaImageFields, isCompressed: boolean): number {
@@ -177,10 +218,9 @@ export function parseMetaImageHeader(
     sizeBytes: fields.sizeBytes,
     geometry,
     encoding,
-    voxelsSizeBytes: voxelCount(geometry.shape) * elementSizeBytes(encoding.elementType),
     isCompressed,
     compressedSizeBytes: compressedSizeBytes === 0 ? undefined : compressedSizeBytes,
     skippedBytes: readSkippedBytes(fields, isCompressed),
-    dataFile: readDataFile(fields),
+    dataFiles: readDataFiles(fields, geometry.shape, isCompressed),
   };
 }

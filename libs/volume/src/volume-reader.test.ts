@@ -1,12 +1,12 @@
 import { withTemporaryFolder } from '@lunastream/testing';
 import fc from 'fast-check';
-import { mkdir, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { irc, voxelCount, xyzMm, type Shape } from './coordinates.ts';
-import { cropChunk } from './crop-chunk.ts';
-import { BadImageError, MissingImageError } from './errors.ts';
+import { BORDER_RULES, cropChunk } from './crop-chunk.ts';
+import { BadImageError, MissingImageError, VolumeError } from './errors.ts';
 import { IDENTITY_DIRECTION } from './geometry.ts';
 import { inspectVolume, openVolume, readChunk, readVolume } from './volume-reader.ts';
 import type { Volume } from './volume.ts';
@@ -64,8 +64,10 @@ describe('readChunk()', () => {
             fc.tuple(fc.nat(SHAPE.depth - 1), fc.nat(SHAPE.height - 1), fc.nat(SHAPE.width - 1)),
             fc.record({ depth: extent, height: extent, width: extent }),
             async (center, chunkShape) => {
-              const chunk = await readChunk(reader, irc(...center), chunkShape);
-              expect(chunk).toEqual(cropChunk(volume, irc(...center), chunkShape));
+              for (const border of BORDER_RULES) {
+                const chunk = await readChunk(reader, irc(...center), chunkShape, border);
+                expect(chunk).toEqual(cropChunk(volume, irc(...center), chunkShape, border));
+              }
             },
           ),
         );
@@ -259,6 +261,87 @@ describe('where the data lie', () => {
     });
   });
 
+  it.each([
+    ['a list', 'LIST\nc.raw\na.raw\nb.raw', ['c.raw', 'a.raw', 'b.raw'], []],
+    [
+      'a list, after a header in each',
+      'LIST 2\nc.raw\na.raw\nb.raw',
+      ['c.raw', 'a.raw', 'b.raw'],
+      ['HeaderSize = 2'],
+    ],
+    [
+      'a list, at the end of each',
+      'LIST\nc.raw\na.raw\nb.raw',
+      ['c.raw', 'a.raw', 'b.raw'],
+      ['HeaderSize = -1'],
+    ],
+    ['a pattern', 's%03d.raw 3 1 -1', ['s003.raw', 's002.raw', 's001.raw'], []],
+  ])('reads slices from %s of files, whole and in windows', async (_, dataFile, names, more) => {
+    await withTemporaryFolder(async (folder) => {
+      const header = [
+        'NDims = 3',
+        'DimSize = 4 2 3',
+        'ElementSpacing = 1 1 1',
+        'ElementType = MET_UCHAR',
+        ...more,
+      ];
+      const path = join(folder, 'scan.mhd');
+      await writeFile(path, [...header, `ElementDataFile = ${dataFile}`, ''].join('\n'));
+      const values = Array.from({ length: 24 }, (__, voxel) => voxel * 10);
+      const skipped = more.length === 0 ? [] : [99, 99];
+      for (const [slice, name] of names.entries()) {
+        await writeFile(
+          join(folder, name),
+          Uint8Array.from([...skipped, ...values.slice(slice * 8, slice * 8 + 8)]),
+        );
+      }
+      expect([...(await readVolume(path)).voxelsHu]).toEqual(values);
+      const reader = await openVolume(path);
+      const window = await reader.readWindow(irc(1, 0, 2), { depth: 2, height: 2, width: 2 });
+      expect([...window]).toEqual([10, 11, 14, 15, 18, 19, 22, 23].map((voxel) => voxel * 10));
+      await reader.close();
+      await truncate(join(folder, names[1]!), 3);
+      await expect(openVolume(path)).rejects.toThrow(
+        /need 8 bytes in each of 3 files, got [13]: the data are trunc/,
+      );
+      await rm(join(folder, names[2]!));
+      await expect(openVolume(path)).rejects.toThrow(MissingImageError);
+    });
+  });
+
+  it('takes no more than the header says from a header of any bytes', async () => {
+    const header = headerOf(5, 'MET_SHORT', 'HeaderSize = 0', 'CompressedData = False');
+    const word = fc.constantFrom(
+      '',
+      '-1',
+      '0',
+      '1e99',
+      'True',
+      'LIST',
+      'LOCAL',
+      '%d',
+      '=',
+      '\n',
+      '999999999999',
+      'MET_CHAR',
+    );
+    const edits = fc.array(fc.tuple(fc.nat(header.length), fc.nat(8), word), { minLength: 1, maxLength: 4 });
+    await withTemporaryFolder(async (folder) => {
+      await writeFile(join(folder, 'scan.raw'), new Uint8Array(10));
+      await fc.assert(
+        fc.asyncProperty(edits, async (changes) => {
+          let text = header;
+          for (const [at, cut, put] of changes) text = text.slice(0, at) + put + text.slice(at + cut);
+          await writeFile(join(folder, 'scan.mhd'), text);
+          const found = await readVolume(join(folder, 'scan.mhd')).catch((error: unknown) => error);
+          if (found instanceof VolumeError) expect(found.message).toContain(folder);
+          else expect((found as Volume).voxelsHu.length).toBe(voxelCount((found as Volume).geometry.shape));
+        }),
+        { numRuns: 300 },
+      );
+    });
+  });
+
   it('refuses files that are missing, folders, and names it does not know', async () => {
     await withTemporaryFolder(async (folder) => {
       await expect(openVolume(join(folder, 'no.mhd'))).rejects.toThrow(/Cannot open .*no\.mhd: no such file/);
@@ -267,8 +350,13 @@ describe('where the data lie', () => {
       await mkdir(join(folder, 'scan.raw'));
       await expect(openVolume(join(folder, 'scan.mhd'))).rejects.toThrow(/scan\.raw: it must be a file/);
       await mkdir(join(folder, 'folder.mhd'));
-      await expect(openVolume(join(folder, 'folder.mhd'))).rejects.toThrow(/the system answered EISDIR/);
-      await expect(openVolume(join(folder, 'scan.png'))).rejects.toThrow('must end in .mhd or .mha');
+      await expect(openVolume(join(folder, 'folder.mhd'))).rejects.toThrow(/folder\.mhd: it must be a file/);
+      await writeFile(join(folder, 'scan.png'), 'no scan');
+      await expect(openVolume(join(folder, 'scan.png'))).rejects.toThrow(
+        'must end in .nii.gz, .nii, .mhd, .mha, .nrrd, .nhdr, or it must be the folder of a DICOM series',
+      );
+      await mkdir(join(folder, 'empty'));
+      await expect(openVolume(join(folder, 'empty'))).rejects.toThrow('got none');
     });
   });
 
@@ -281,6 +369,7 @@ describe('where the data lie', () => {
         headerText: header,
         dataPath: join(folder, 'scan.raw'),
         dataFileSizeBytes: 20,
+        isWindowed: true,
         geometry: { shape: { depth: 1, height: 1, width: 5 } },
       });
     });

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { promisify } from 'node:util';
 import { deflate } from 'node:zlib';
 import { voxelCount } from './coordinates.ts';
-import { assertGeometry, directionToTransformMatrix } from './geometry.ts';
+import { assertGeometry, directionToTransformMatrix, type VolumeGeometry } from './geometry.ts';
 import { HOST_IS_BIG_ENDIAN } from './host-byte-order.ts';
 import type { Volume } from './volume.ts';
 
@@ -16,8 +16,13 @@ export interface WriteMetaImageOptions {
   readonly compressed?: boolean;
 }
 
-function headerText(volume: Volume, dataFile: string, compressedSizeBytes: number | undefined): string {
-  const { shape, originXyzMm, spacingXyzMm, direction } = volume.geometry;
+/** The header of MET_SHORT voxels in the machine's byte order, which lie in `dataFile` beside it. */
+export function metaImageHeaderText(
+  geometry: VolumeGeometry,
+  dataFile: string,
+  compressedSizeBytes?: number,
+): string {
+  const { shape, originXyzMm, spacingXyzMm, direction } = geometry;
   const compression =
     compressedSizeBytes === undefined
       ? ['CompressedData = False']
@@ -40,7 +45,8 @@ function headerText(volume: Volume, dataFile: string, compressedSizeBytes: numbe
   ].join('\n');
 }
 
-async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
+/** Writes `path` whole or not at all. */
+export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     await writeFile(temporary, content);
@@ -82,6 +88,6 @@ export async function writeMetaImage(
   await replaceFile(dataPath, dataBytes);
   await replaceFile(
     mhdPath,
-    headerText(volume, basename(dataPath), compressed ? dataBytes.byteLength : undefined),
+    metaImageHeaderText(volume.geometry, basename(dataPath), compressed ? dataBytes.byteLength : undefined),
   );
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -9,7 +9,7 @@ import { LocalStack } from '@lunastream/cli';
 import { AugmentationServiceClient, type SampleReference } from '@lunastream/contracts';
 import { loadDataset } from '@lunastream/dataset';
 import { generatePhantom } from '@lunastream/phantom';
-import { createClient, readStream } from '@lunastream/service-kit';
+import { createClient, readStream, type EventLoopDelay } from '@lunastream/service-kit';
 import { Option } from 'commander';
 import { HealthProbe } from './health-probe.ts';
 import type { Suite, SuiteOptions } from './suite.ts';
@@ -71,10 +71,20 @@ async function measureIn(folder: string, samples: number, threads: number | unde
     const references = await referencesOf(outDir);
     const [address] = stack.addresses.workers;
     const { pid } = stack.processes.find(({ name }) => name === 'augmentation-1')!;
-    return await stream(address!, pid, { samples, references });
+    const figures = await stream(address!, pid, { samples, references });
+    await stack.stop();
+    const delay = await readEventLoopDelay(join(folder, 'state/logs/augmentation-1.log'));
+    return { ...figures, event_loop_delay_ms_p50: delay.p50Ms, event_loop_delay_ms_p99: delay.p99Ms };
   } finally {
     await stack.stop();
   }
+}
+
+/** What the worker logs about its event loop when it stops. */
+async function readEventLoopDelay(logPath: string): Promise<EventLoopDelay> {
+  const lines = (await readFile(logPath, 'utf8')).trim().split('\n');
+  const entries = lines.map((line) => JSON.parse(line) as { eventLoopDelay?: EventLoopDelay });
+  return entries.find(({ eventLoopDelay }) => eventLoopDelay !== undefined)!.eventLoopDelay!;
 }
 
 async function referencesOf(folder: string): Promise<Omit<SampleReference, 'ordinal'>[]> {
