@@ -31,7 +31,8 @@ export async function* mapInOrder<Item, Result>(
         add(map(item));
       }
     } catch (error) {
-      add(Promise.reject(error as Error));
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what the source threw, whatever it is
+      add(Promise.reject(error));
     } finally {
       isEnded = true;
       wake();
@@ -45,7 +46,7 @@ export async function* mapInOrder<Item, Result>(
       const [first] = results;
       if (first === undefined) return;
       yield await first;
-      results.shift();
+      void results.shift();
       wake();
     }
   } finally {
