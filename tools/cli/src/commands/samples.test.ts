@@ -194,7 +194,7 @@ describe('preview', () => {
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/^nodule of \d+\.\d mm in series .*\nwrote .*preview\.png\n$/);
     const { width, height } = await loadImage(out);
-    expect([width, height]).toEqual([784, 1044]);
+    expect([width, height]).toEqual([784, 1032]);
     expect(await readdir(join(folder, 'figures'))).toEqual(['preview.png']);
   });
 
@@ -207,6 +207,31 @@ describe('preview', () => {
     const first = await draw('a.png', '5');
     expect((await draw('b.png', '5')).equals(first)).toBe(true);
     expect((await draw('c.png', '6')).equals(first)).toBe(false);
+  });
+
+  it('draws the candidate of an ordinal, with the draws of that ordinal', async () => {
+    const draw = async (name: string, ...flags: string[]) => {
+      const out = join(folder, name);
+      const { stdout } = await runCommand([
+        'preview',
+        '--data',
+        data,
+        '--chunk',
+        '16x16x16',
+        '--out',
+        out,
+        ...flags,
+      ]);
+      return { stdout, png: await readFile(out) };
+    };
+    const { candidates } = await loadDataset(data);
+    const { training } = splitCandidates(candidates, { by: 'series' });
+    const plan = epochPlan({ candidates: training, ratio: 1, epochLength: 8, runSeed: SEED, epoch: 1 });
+    const shown = candidates.indexOf(training[plan[7]!]!);
+    const ofOrdinal = await draw('ordinal.png', '--ordinal', '7', '--seed', String(SEED));
+    const ofCandidate = await draw('candidate.png', '--candidate', String(shown), '--seed', String(SEED));
+    expect(ofOrdinal.stdout.split('\n')[0]).toBe(ofCandidate.stdout.split('\n')[0]);
+    expect(ofOrdinal.png.equals(ofCandidate.png)).toBe(false);
   });
 
   it('says which candidates there are', async () => {

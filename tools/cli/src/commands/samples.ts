@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { Option, type Command } from 'commander';
 import { CHAPTER_AUGMENTATION, marginFor } from '@lunastream/augmentation';
+import { epochPlan, splitCandidates, type Candidate } from '@lunastream/dataset';
 import type { Shape } from '@lunastream/volume';
 import { assertDataFolder } from '../data-folder.ts';
 import { CommandError } from '../errors.ts';
-import { augmentationFigure, describeTransform } from '../figures/augmentation-figure.ts';
+import { augmentationFigure, describeTransform, PREVIEW_EPOCH } from '../figures/augmentation-figure.ts';
 import { writeFigure } from '../figures/write-figure.ts';
 import { describeCandidate, LocalDataset, middleSlice } from '../local-dataset.ts';
 import { replaySample, type ReplayedSample } from '../replay-sample.ts';
@@ -13,10 +14,13 @@ import { shape, wholeNumber } from '../train-options.ts';
 import type { CommandContext } from './context.ts';
 
 const LARGEST_UINT32 = 0xffff_ffff;
+/** A plan up to it is made. */
+const LARGEST_ORDINAL = 1_000_000;
 
 interface PreviewOptions {
   readonly data: string;
   readonly candidate: number;
+  readonly ordinal?: number;
   readonly chunk: Shape;
   readonly seed: number;
   readonly margin: boolean;
@@ -48,6 +52,14 @@ export function registerSamples(program: Command, context: CommandContext): void
       )
         .default(0)
         .argParser(wholeNumber(0, LARGEST_UINT32)),
+    )
+    .addOption(
+      new Option(
+        '--ordinal <number>',
+        'position in the first epoch of a balanced run with this seed, instead',
+      )
+        .conflicts('candidate')
+        .argParser(wholeNumber(0, LARGEST_ORDINAL)),
     )
     .addOption(
       new Option('--chunk <shape>', 'depth x height x width in voxels')
@@ -82,7 +94,10 @@ export function registerSamples(program: Command, context: CommandContext): void
 async function preview(options: PreviewOptions, { terminal }: CommandContext): Promise<void> {
   await assertDataFolder(options.data);
   const dataset = await LocalDataset.open(options.data);
-  const candidate = dataset.candidateAt(options.candidate);
+  const candidate =
+    options.ordinal === undefined
+      ? dataset.candidateAt(options.candidate)
+      : candidateOfOrdinal(dataset, options.seed, options.ordinal);
   const sampleShape = options.chunk;
   const settings = CHAPTER_AUGMENTATION;
   const sourceShape = options.margin ? marginFor(settings, sampleShape) : sampleShape;
@@ -90,10 +105,27 @@ async function preview(options: PreviewOptions, { terminal }: CommandContext): P
   const title = describeCandidate(candidate);
   const figure = augmentationFigure(
     { title, voxelsHu, sourceShape, sampleShape },
-    { settings, seed: options.seed },
+    {
+      settings,
+      seed: options.seed,
+      firstOrdinal: options.ordinal ?? 0,
+    },
   );
   await writeFigure(options.out, figure, terminal);
   terminal.out(`${title}\nwrote ${options.out}\n`);
+}
+
+/** What a balanced run with this seed shows at `ordinal` of its first epoch. */
+function candidateOfOrdinal(dataset: LocalDataset, seed: number, ordinal: number): Candidate {
+  const { training } = splitCandidates(dataset.candidates, { by: 'series' });
+  const plan = epochPlan({
+    candidates: training,
+    ratio: 1,
+    epochLength: ordinal + 1,
+    runSeed: seed,
+    epoch: PREVIEW_EPOCH,
+  });
+  return training[plan[ordinal]!]!;
 }
 
 async function replay(options: ReplayOptions, { terminal }: CommandContext): Promise<void> {

@@ -12,6 +12,8 @@ import type { ChunkFigure, FigurePanel } from './chunk-figure.ts';
 /** Draws of all transforms together. */
 const COMBINED_DRAWS = 3;
 const COLUMNS = 3;
+/** Draws are keyed as those of a run's first epoch. */
+export const PREVIEW_EPOCH = 1;
 
 /** Each transform of the chapter alone, at the strength it has in `settings`. */
 function singleSettings(settings: AugmentationSettings): readonly [string, AugmentationSettings][] {
@@ -38,10 +40,17 @@ export interface PicturedChunk {
  */
 export function augmentationFigure(
   { title, voxelsHu, sourceShape, sampleShape }: PicturedChunk,
-  { settings, seed }: { readonly settings: AugmentationSettings; readonly seed: number },
+  options: {
+    readonly settings: AugmentationSettings;
+    readonly seed: number;
+    /** Of the single transforms and the first of the combined draws; the others follow. */
+    readonly firstOrdinal: number;
+  },
 ): ChunkFigure {
-  const panel = (name: string, used: AugmentationSettings, ordinal: number): FigurePanel => {
-    const transform = sampleTransform(used, { runSeed: seed, epoch: 0, ordinal });
+  const { settings, seed, firstOrdinal } = options;
+  const panel = (name: string, used: AugmentationSettings, draw = 0): FigurePanel => {
+    const ordinal = firstOrdinal + draw;
+    const transform = sampleTransform(used, { runSeed: seed, epoch: PREVIEW_EPOCH, ordinal });
     const sample = applyTransform(voxelsHu, sourceShape, transform, sampleShape);
     return {
       title: name,
@@ -55,8 +64,8 @@ export function augmentationFigure(
     title,
     columns: COLUMNS,
     panels: [
-      panel('original', NO_AUGMENTATION, 0),
-      ...singleSettings(settings).map(([name, single]) => panel(name, single, 0)),
+      panel('original', NO_AUGMENTATION),
+      ...singleSettings(settings).map(([name, single]) => panel(name, single)),
       ...Array.from({ length: COMBINED_DRAWS }, (_, draw) => panel(`all, draw ${draw + 1}`, settings, draw)),
     ],
   };
