@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { formatShape, type ChunkExtent, type XyzMm } from '@lunastream/volume';
 
 /** Raise when the meaning of stored bytes changes (crop rule, HU range, layout): old entries are then never read. */
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
 
 /** Everything that decides the voxels of a chunk. */
 export interface ChunkIdentity {

@@ -3,8 +3,9 @@
  * it; with a margin it finds tissue there. The chunk itself stays where it is without a margin, also at the border of
  * the scan, so a margin changes nothing but the corners.
  */
-import { formatShape, irc, type Irc, type Shape } from './coordinates.ts';
+import { formatShape, irc, isSameShape, voxelCount, type Irc, type Shape } from './coordinates.ts';
 import {
+  AIR_HU,
   chunkWindow,
   completeChunk,
   overlapOnAxis,
@@ -57,9 +58,67 @@ export function grownWindow(
   };
 }
 
+/** Stands for a voxel that no scan has. */
+const AIR = -1;
+
 /**
- * Reads the chunk of `extent` around voxel `centerIrc`: HU clipped to `CHUNK_HU_RANGE`, air beyond the scan, C order, of
- * `grownShape`. Only the rows it needs are read. Throws as `grownWindow` and `readWindow` do.
+ * For each voxel of a grown chunk along one axis, which voxel of the scan it shows, counted from `insideStart`, or `AIR`.
+ * Beyond scan and chunk the last voxel is repeated.
+ */
+function sourcesOnAxis(axis: {
+  readonly grownStart: number;
+  readonly grownExtent: number;
+  readonly margin: number;
+  readonly volumeExtent: number;
+  readonly insideStart: number;
+}): Int32Array {
+  const { grownStart, grownExtent, margin, volumeExtent, insideStart } = axis;
+  const first = Math.min(0, grownStart + margin);
+  const last = Math.max(volumeExtent, grownStart + grownExtent - margin) - 1;
+  return Int32Array.from({ length: grownExtent }, (_, at) => {
+    const voxel = Math.min(last, Math.max(first, grownStart + at));
+    return voxel >= 0 && voxel < volumeExtent ? voxel - insideStart : AIR;
+  });
+}
+
+/** Puts the part of a scan that a grown window has where it belongs; `inside` is clipped already. */
+function spread(
+  window: ChunkWindow,
+  inside: Int16Array,
+  volumeShape: Shape,
+  { shape, grownShape }: ChunkExtent,
+): Int16Array {
+  const [slices, rows, columns] = (['depth', 'height', 'width'] as const).map((axis, at) =>
+    sourcesOnAxis({
+      grownStart: window.startIrc[at]!,
+      grownExtent: grownShape[axis],
+      margin: (grownShape[axis] - shape[axis]) / 2,
+      volumeExtent: volumeShape[axis],
+      insideStart: window.insideStartIrc[at]!,
+    }),
+  ) as [Int32Array, Int32Array, Int32Array];
+  const grown = new Int16Array(voxelCount(grownShape)).fill(AIR_HU);
+  let offset = 0;
+  for (const slice of slices) {
+    for (const row of rows) {
+      const line = (slice * window.insideShape.height + row) * window.insideShape.width;
+      if (slice !== AIR && row !== AIR) {
+        for (let at = 0; at < columns.length; at++) {
+          const column = columns[at]!;
+          if (column !== AIR) grown[offset + at] = inside[line + column]!;
+        }
+      }
+      offset += columns.length;
+    }
+  }
+  return grown;
+}
+
+/**
+ * Reads the chunk of `extent` around voxel `centerIrc`: HU clipped to `CHUNK_HU_RANGE`, C order, of `grownShape`. Its
+ * middle is the chunk of `shape`, air beyond the scan included; a margin beyond the scan repeats the nearest voxel, so
+ * that the way to the scan's border cannot be told from it. Only the rows it needs are read. Throws as `grownWindow` and
+ * `readWindow` do.
  */
 export async function readGrownChunk(
   reader: VolumeReader,
@@ -67,6 +126,10 @@ export async function readGrownChunk(
   extent: ChunkExtent,
   border: BorderRule = 'shift',
 ): Promise<Int16Array> {
-  const window = grownWindow(reader.geometry.shape, centerIrc, extent, border);
-  return completeChunk(window, await reader.readWindow(window.insideStartIrc, window.insideShape));
+  const { shape } = reader.geometry;
+  const window = grownWindow(shape, centerIrc, extent, border);
+  const { insideStartIrc, insideShape } = window;
+  const voxelsHu = await reader.readWindow(insideStartIrc, insideShape);
+  const inside = completeChunk({ ...window, startIrc: insideStartIrc, chunkShape: insideShape }, voxelsHu);
+  return isSameShape(insideShape, extent.grownShape) ? inside : spread(window, inside, shape, extent);
 }

@@ -68,7 +68,7 @@ export interface StreamChunksRequest {
   references: ChunkReference[];
   /**
    * Shape to send: that of the chunk, or larger by an even number of voxels along every axis. The chunk's window stays
-   * where it is and is grown on all sides; what lies beyond the scan is air (-1000 HU). Absent sends the chunk alone.
+   * where it is and is grown on all sides; beyond the scan the nearest voxel is repeated. Absent sends the chunk alone.
    */
   grownShape: Shape | undefined;
 }
