@@ -98,20 +98,24 @@ function spread(
     }),
   ) as [Int32Array, Int32Array, Int32Array];
   const grown = new Int16Array(voxelCount(grownShape)).fill(AIR_HU);
+  const { height, width } = window.insideShape;
   let offset = 0;
   for (const slice of slices) {
     for (const row of rows) {
-      const line = (slice * window.insideShape.height + row) * window.insideShape.width;
-      if (slice !== AIR && row !== AIR) {
-        for (let at = 0; at < columns.length; at++) {
-          const column = columns[at]!;
-          if (column !== AIR) grown[offset + at] = inside[line + column]!;
-        }
-      }
-      offset += columns.length;
+      const line = grown.subarray(offset, (offset += columns.length));
+      if (slice === AIR || row === AIR) continue;
+      const start = (slice * height + row) * width;
+      spreadLine(inside.subarray(start, start + width), columns, line);
     }
   }
   return grown;
+}
+
+function spreadLine(from: Int16Array, columns: Int32Array, to: Int16Array): void {
+  for (let at = 0; at < columns.length; at++) {
+    const column = columns[at]!;
+    if (column !== AIR) to[at] = from[column]!;
+  }
 }
 
 /**
