@@ -34,7 +34,7 @@ const TRAIN = [
   '--epochs',
   '4',
   '--epoch-length',
-  '800',
+  '1600',
   '--batch-size',
   '8',
   '--chunk',
