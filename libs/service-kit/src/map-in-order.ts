@@ -6,7 +6,7 @@
  * place. When the consumer leaves, the source is closed once it gives its next item, and results under way are dropped.
  */
 export async function* mapInOrder<Item, Result>(
-  source: AsyncIterable<Item>,
+  source: AsyncIterable<Item> | Iterable<Item>,
   limit: number,
   map: (item: Item) => Promise<Result>,
 ): AsyncGenerator<Result, void, undefined> {

@@ -14,6 +14,7 @@ import type { TieredChunkStore } from '@lunastream/chunk-store';
 import type { Dataset } from '@lunastream/dataset';
 import {
   MAX_MESSAGE_BYTES,
+  mapInOrder,
   RequestError,
   streamHandler,
   unaryHandler,
@@ -175,8 +176,10 @@ async function* streamChunks(
       `Cannot stream chunks: data set ${request.dataset} has fingerprint ${dataset.fingerprint}, got ${request.datasetFingerprint}`,
     );
   }
-  const answer = async (referenceIndex: number): Promise<StreamChunksResponse> => {
-    const reference = request.references[referenceIndex]!;
+  const answer = async ([referenceIndex, reference]: [
+    number,
+    ChunkReference,
+  ]): Promise<StreamChunksResponse> => {
     try {
       const voxels = await cutter.getChunk(dataset, reference.seriesUid, centerOf(reference), extent);
       const voxelsHu = Buffer.from(voxels.buffer, voxels.byteOffset, voxels.byteLength);
@@ -187,14 +190,5 @@ async function* streamChunks(
       return { referenceIndex, result: { $case: 'error', value } };
     }
   };
-  const ahead: Promise<StreamChunksResponse>[] = [];
-  for (let next = 0; next < request.references.length || ahead.length > 0;) {
-    while (next < request.references.length && ahead.length < CHUNKS_AHEAD) {
-      const started = answer(next++);
-      // Awaited below in order; until then its failure must not count as unhandled.
-      started.catch(() => undefined);
-      ahead.push(started);
-    }
-    yield await ahead.shift()!;
-  }
+  yield* mapInOrder(request.references.entries(), CHUNKS_AHEAD, answer);
 }

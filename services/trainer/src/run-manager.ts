@@ -148,7 +148,9 @@ export class RunManager {
     const { runsFolder, datasets } = this.#parts;
     const resumed = resumeRunId === '' ? undefined : await openResumed(runsFolder, resumeRunId);
     const settings = compileRunSettings(
-      resumed === undefined ? requested : { ...resumed.record.settings, epochs: requested.epochs },
+      resumed === undefined
+        ? requested
+        : { ...resumed.record.settings, epochs: requested.epochs, threads: requested.threads },
     );
     const stop = new AbortController();
     const dataset = await readTrainingDataset(datasets, settings.dataset, stop.signal);

@@ -43,7 +43,7 @@ export async function replaySample(
   { split, epoch, ordinal }: SampleChoice,
 ): Promise<ReplayedSample> {
   const isTraining = split === 'trn';
-  const shown = candidatesOf(dataset.candidates, settings, { split, epoch });
+  const shown = shownCandidates(dataset.candidates, settings, { split, epoch });
   const candidate = shown[ordinal];
   if (candidate === undefined) {
     throw new CommandError(`Cannot replay ordinal ${ordinal}: the epoch has ordinals 0..${shown.length - 1}`);
@@ -68,9 +68,14 @@ export async function replaySample(
 }
 
 /** The candidates that a pass of the run showed, by ordinal. */
-function candidatesOf(
+export function shownCandidates(
   candidates: readonly Candidate[],
-  { split: by, ratio, seed, epochLength }: RunRecord['settings'],
+  {
+    split: by,
+    ratio,
+    seed,
+    epochLength,
+  }: Pick<RunRecord['settings'], 'split' | 'ratio' | 'seed' | 'epochLength'>,
   { split, epoch }: Pick<SampleChoice, 'split' | 'epoch'>,
 ): readonly Candidate[] {
   const { training, validation } = splitCandidates(candidates, { by });

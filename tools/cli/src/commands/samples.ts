@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { Option, type Command } from 'commander';
 import { CHAPTER_AUGMENTATION, marginFor } from '@lunastream/augmentation';
-import { epochPlan, splitCandidates, type Candidate } from '@lunastream/dataset';
+import type { Candidate } from '@lunastream/dataset';
 import type { Shape } from '@lunastream/volume';
 import { assertDataFolder } from '../data-folder.ts';
 import { CommandError } from '../errors.ts';
 import { augmentationFigure, describeTransform, PREVIEW_EPOCH } from '../figures/augmentation-figure.ts';
 import { writeFigure } from '../figures/write-figure.ts';
 import { describeCandidate, LocalDataset, middleSlice } from '../local-dataset.ts';
-import { replaySample, type ReplayedSample } from '../replay-sample.ts';
+import { replaySample, shownCandidates, type ReplayedSample } from '../replay-sample.ts';
 import { readRunRecord } from '../run-record.ts';
 import { shape, wholeNumber } from '../train-options.ts';
 import type { CommandContext } from './context.ts';
@@ -117,15 +117,8 @@ async function preview(options: PreviewOptions, { terminal }: CommandContext): P
 
 /** What a balanced run with this seed shows at `ordinal` of its first epoch. */
 function candidateOfOrdinal(dataset: LocalDataset, seed: number, ordinal: number): Candidate {
-  const { training } = splitCandidates(dataset.candidates, { by: 'series' });
-  const plan = epochPlan({
-    candidates: training,
-    ratio: 1,
-    epochLength: ordinal + 1,
-    runSeed: seed,
-    epoch: PREVIEW_EPOCH,
-  });
-  return training[plan[ordinal]!]!;
+  const settings = { split: 'series', ratio: 1, seed, epochLength: ordinal + 1 } as const;
+  return shownCandidates(dataset.candidates, settings, { split: 'trn', epoch: PREVIEW_EPOCH })[ordinal]!;
 }
 
 async function replay(options: ReplayOptions, { terminal }: CommandContext): Promise<void> {
