@@ -28,9 +28,8 @@ import {
   type RequestErrorKind,
   type ServedService,
 } from '@lunastream/service-kit';
+import type { SampleMaker, TransformSource } from '@lunastream/transform-pool';
 import { formatShape, voxelCount, type Shape } from '@lunastream/volume';
-import type { SampleMaker } from './sample-maker.ts';
-import type { TransformSource } from './transform-messages.ts';
 
 // Wire types stop in this file.
 

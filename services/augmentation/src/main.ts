@@ -1,8 +1,8 @@
 import { ChunkServiceClient } from '@lunastream/contracts';
 import { createClient, runService } from '@lunastream/service-kit';
+import { TransformPool } from '@lunastream/transform-pool';
 import { settings } from './config.ts';
 import { createHandlers } from './handlers.ts';
-import { TransformPool } from './transform-pool.ts';
 
 await runService(
   {

@@ -1,7 +1,5 @@
 import { Augmenter } from '@lunastream/augmentation';
-import { makeSample } from '../src/make-sample.ts';
-import type { SampleMaker } from '../src/sample-maker.ts';
-import type { TransformJob } from '../src/transform-messages.ts';
+import { makeSample, type SampleMaker, type TransformJob } from '@lunastream/transform-pool';
 
 /** Makes samples on the thread that asks, and remembers the jobs. */
 export class InlineMaker implements SampleMaker {
