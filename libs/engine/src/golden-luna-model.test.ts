@@ -106,7 +106,7 @@ describe.each(Object.keys(ENGINES))('LunaModel on %s against PyTorch', (name) =>
       states.push(await engine.exportState());
     }
     finalLogits = logitsOfAll();
-  }, 120_000);
+  });
 
   afterAll(() => engine.dispose());
 

@@ -165,7 +165,7 @@ describe('nx lint on planted files', () => {
       copy,
       projects.map(({ manifest }) => manifest.name),
     );
-  }, 180_000);
+  });
 
   afterAll(() => rmSync(copy, { recursive: true, force: true }));
 

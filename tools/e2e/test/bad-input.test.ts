@@ -10,7 +10,7 @@ let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lunastream-e2e-bad-input-'));
   await makeSmallDataset(join(folder, 'good'));
-}, 30_000);
+});
 afterAll(() => rm(folder, { recursive: true }));
 
 /** A copy of the small data set, changed by `damage`. */

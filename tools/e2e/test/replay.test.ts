@@ -45,7 +45,7 @@ beforeAll(async () => {
   const { code, stderr } = await lunastream(folder, 'train', '--data', data, ...SMALL_RUN, ...flags);
   expect([code, stderr]).toEqual([0, '']);
   run = await onlyRun(join(folder, 'runs'));
-}, 60_000);
+});
 afterAll(() => rm(folder, { recursive: true }));
 
 async function replay(ordinal: number): Promise<Replayed> {
@@ -111,4 +111,4 @@ it('lunastream replay makes the bytes that a worker sends for the same sample', 
     service.signal('SIGTERM');
     expect((await service.finished).code).toBe(0);
   }
-}, 60_000);
+});
