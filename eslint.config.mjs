@@ -67,7 +67,11 @@ const restrictedImports = {
     message: 'Only main.ts may touch the process: pass what you need.',
   })),
 };
-const testingOnlyInTests = ['@lunastream/testing', '@lunastream/service-kit/testing'].map((name) => ({
+const testingOnlyInTests = [
+  '@lunastream/testing',
+  '@lunastream/service-kit/testing',
+  '@lunastream/chunk-source/testing',
+].map((name) => ({
   name,
   message: `Only tests and tools may import ${name}.`,
 }));

@@ -1,11 +1,6 @@
+import type { DatasetLocation } from '@lunastream/chunk-source';
 import { addressSchema, commonSettings, setting, sizeSchema } from '@lunastream/service-kit';
 import { z } from 'zod';
-
-/** A data set this service serves. */
-export interface DatasetLocation {
-  readonly name: string;
-  readonly folder: string;
-}
 
 const DATASET = /^([A-Za-z0-9_-]+)=(.+)$/;
 

@@ -1,5 +1,6 @@
 import { Metadata } from '@grpc/grpc-js';
-import { MemoryChunkStore, TieredChunkStore } from '@lunastream/chunk-store';
+import { openChunkSource } from '@lunastream/chunk-source';
+import { candidateRow, centerOf, layOutScans, makeScan } from '@lunastream/chunk-source/testing';
 import {
   ChunkErrorCode,
   ChunkServiceClient,
@@ -16,11 +17,7 @@ import { cropChunk, irc } from '@lunastream/volume';
 import { rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { candidateRow, centerOf, layOutScans, makeScan } from '../test/lay-out-scans.ts';
-import { ChunkCutter } from './chunk-cutter.ts';
-import { DatasetCatalog } from './dataset-catalog.ts';
 import { createHandlers } from './handlers.ts';
-import { VolumePool } from './volume-pool.ts';
 
 const SHAPE = { depth: 4, height: 6, width: 8 };
 const OPTIONS = { metadata: new Metadata(), timeoutMs: 10_000 };
@@ -41,20 +38,26 @@ async function withChunkCache(
 }
 
 async function startChunkCache(folder: string) {
-  const volumes = new VolumePool({ limitBytes: 2 ** 20 });
-  const memory = new MemoryChunkStore({ limitBytes: 2 ** 20 });
-  const store = new TieredChunkStore([memory], (tier, error) => {
-    throw new Error(`tier ${tier} failed`, { cause: error });
-  });
-  const server = await startInProcessServer((context) => {
-    const catalog = new DatasetCatalog([{ name: 'luna', folder }], context.logger);
-    return createHandlers({ catalog, cutter: new ChunkCutter(store, volumes), store }, context);
-  });
+  const source = openChunkSource(
+    {
+      datasets: [{ name: 'luna', folder }],
+      storeFolder: join(folder, 'chunks'),
+      memoryLimitBytes: 2 ** 20,
+      storeLimitBytes: 2 ** 20,
+      volumeLimitBytes: 2 ** 20,
+    },
+    {
+      onTierError: (tier, error) => {
+        throw new Error(`tier ${tier} failed`, { cause: error });
+      },
+    },
+  );
+  const server = await startInProcessServer((context) => createHandlers(source, context));
   const chunks = server.connect(ChunkServiceClient);
   const datasets = server.connect(DatasetServiceClient);
   return {
     folder,
-    store,
+    cutCount: () => source.stats().cutChunkCount,
     log: server.log,
     openStream: (request: Partial<StreamChunksRequest>) =>
       chunks.streamChunks({
@@ -68,9 +71,10 @@ async function startChunkCache(folder: string) {
     stats: () => callUnary(chunks.getChunkStats.bind(chunks), {}, OPTIONS),
     getDataset: (dataset = 'luna') => callUnary(datasets.getDataset.bind(datasets), { dataset }, OPTIONS),
     listCandidates: (dataset = 'luna') => datasets.listCandidates({ dataset }),
+    stopServing: () => server.stop(),
     stop: async () => {
       await server.stop();
-      await volumes.close();
+      await source.close();
     },
   };
 }
@@ -168,13 +172,13 @@ describe('ChunkService.StreamChunks', () => {
     ['an axis over 512', { ...SHAPE, depth: 513 }, /got 513x6x8/],
     ['more bytes than a message takes', { depth: 512, height: 512, width: 512 }, /got 268435456 of shape/],
   ])('refuses %s', (_, shape, details) =>
-    withChunkCache([], async ({ openStream, store }) => {
+    withChunkCache([], async ({ openStream, cutCount }) => {
       const failure = await failureOf(
         collect(openStream({ shape, references: [reference('a', [0, 0, 0])] })),
       );
       expect(failure.status).toBe('INVALID_ARGUMENT');
       expect(failure.details).toMatch(details);
-      expect(store.cutCount).toBe(0);
+      expect(cutCount()).toBe(0);
     }),
   );
 
@@ -201,7 +205,7 @@ describe('ChunkService.StreamChunks', () => {
       const stale = openStream({ references, datasetFingerprint: 'f00d' });
       expect(await failureOf(collect(stale))).toEqual({
         status: 'FAILED_PRECONDITION',
-        details: `Cannot stream chunks: data set luna has fingerprint ${fingerprint}, got f00d`,
+        details: `Cannot use data set luna: it has fingerprint ${fingerprint}, got f00d`,
       });
       for (const datasetFingerprint of [fingerprint, '']) {
         expect(await collect(openStream({ references, datasetFingerprint }))).toHaveLength(1);
@@ -215,7 +219,7 @@ describe('ChunkService.StreamChunks', () => {
     }));
 
   it('stops cutting when the client cancels', () =>
-    withChunkCache([], async ({ openStream, store, stop }) => {
+    withChunkCache([], async ({ openStream, cutCount, stopServing }) => {
       const references = Array.from({ length: 4000 }, (_, number) => {
         const { seriesUid, centerXyzMm } = reference('a', [6, 8, 10]);
         return { seriesUid, centerXyzMm: { ...centerXyzMm!, x: centerXyzMm!.x + number * 1e-6 } };
@@ -225,8 +229,8 @@ describe('ChunkService.StreamChunks', () => {
         expect(referenceIndex).toBe(0);
         break;
       }
-      await stop();
-      expect(store.cutCount).toBeLessThan(400);
+      await stopServing();
+      expect(cutCount()).toBeLessThan(400);
     }));
 });
 
@@ -242,7 +246,10 @@ describe('ChunkService.GetChunkStats', () => {
         corruptCount: 0,
       };
       expect(await stats()).toEqual({
-        tiers: [{ tier: 'memory', limitBytes: 2 ** 20, ...empty }],
+        tiers: [
+          { tier: 'memory', limitBytes: 2 ** 20, ...empty },
+          { tier: 'lmdb', limitBytes: 2 ** 20, ...empty },
+        ],
         cutChunkCount: 0,
         failedChunkCount: 0,
       });
@@ -251,7 +258,10 @@ describe('ChunkService.GetChunkStats', () => {
       await collect(openStream({ references }));
       const bytesPerChunk = 2 * 4 * 6 * 8;
       expect(await stats()).toMatchObject({
-        tiers: [{ hitCount: 2, missCount: 2, entryCount: 2, sizeBytes: 2 * bytesPerChunk }],
+        tiers: [
+          { tier: 'memory', hitCount: 2, missCount: 2, entryCount: 2, sizeBytes: 2 * bytesPerChunk },
+          { tier: 'lmdb', hitCount: 0, missCount: 2 },
+        ],
         cutChunkCount: 2,
         failedChunkCount: 2,
       });
@@ -292,7 +302,7 @@ describe('DatasetService.GetDataset', () => {
     withChunkCache([], async ({ folder, getDataset, listCandidates }) => {
       expect(await failureOf(getDataset('lidc'))).toEqual({
         status: 'NOT_FOUND',
-        details: "Cannot find data set 'lidc': this chunk cache serves luna",
+        details: "Cannot find data set 'lidc': there are luna",
       });
       await rm(join(folder, 'annotations.csv'));
       for (const call of [() => getDataset(), () => collect(listCandidates())]) {

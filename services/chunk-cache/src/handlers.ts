@@ -10,7 +10,13 @@ import {
   type StreamChunksRequest,
   type StreamChunksResponse,
 } from '@lunastream/contracts';
-import type { TieredChunkStore } from '@lunastream/chunk-store';
+import {
+  ChunkFaultError,
+  DatasetFaultError,
+  type ChunkFault,
+  type ChunkSource,
+  type DatasetFault,
+} from '@lunastream/chunk-source';
 import type { Dataset } from '@lunastream/dataset';
 import {
   MAX_MESSAGE_BYTES,
@@ -19,12 +25,10 @@ import {
   streamHandler,
   unaryHandler,
   type HandlerContext,
+  type RequestErrorKind,
   type ServedService,
 } from '@lunastream/service-kit';
 import { formatShape, voxelCount, xyzMm, type ChunkExtent, type Shape, type XyzMm } from '@lunastream/volume';
-import type { ChunkCutter } from './chunk-cutter.ts';
-import type { DatasetCatalog } from './dataset-catalog.ts';
-import { ChunkFaultError, type ChunkFault } from './errors.ts';
 
 // Wire types stop in this file.
 
@@ -43,39 +47,48 @@ const CODE_OF_FAULT: Record<ChunkFault, ChunkErrorCode> = {
   'data-loss': ChunkErrorCode.DATA_LOSS,
 };
 
-/** What the handlers answer from. */
-export interface ChunkCacheParts {
-  readonly catalog: DatasetCatalog;
-  readonly cutter: ChunkCutter;
-  readonly store: TieredChunkStore;
-}
+const KIND_OF_DATASET_FAULT: Record<DatasetFault, RequestErrorKind> = {
+  unknown: 'not-found',
+  unreadable: 'failed-precondition',
+  changed: 'failed-precondition',
+};
 
 /** The gRPC services of the chunk cache. */
-export function createHandlers(parts: ChunkCacheParts, context: HandlerContext): ServedService[] {
+export function createHandlers(source: ChunkSource, context: HandlerContext): ServedService[] {
   let failedChunkCount = 0;
   const datasets: DatasetServiceServer = {
     getDataset: unaryHandler(context, async ({ dataset }) =>
-      summarize(dataset, await parts.catalog.get(dataset)),
+      summarize(dataset, await datasetOf(source, dataset)),
     ),
     listCandidates: streamHandler(context, async function* ({ dataset }) {
-      yield* candidatePages(await parts.catalog.get(dataset));
+      yield* candidatePages(await datasetOf(source, dataset));
     }),
   };
   const chunks: ChunkServiceServer = {
     streamChunks: streamHandler(context, async function* (request) {
-      for await (const response of streamChunks(parts, request)) {
+      for await (const response of streamChunks(source, request)) {
         if (response.result?.$case === 'error') failedChunkCount++;
         yield response;
       }
     }),
-    getChunkStats: unaryHandler(context, () =>
-      Promise.resolve({ tiers: parts.store.stats(), cutChunkCount: parts.store.cutCount, failedChunkCount }),
-    ),
+    getChunkStats: unaryHandler(context, () => {
+      const { tiers, cutChunkCount } = source.stats();
+      return Promise.resolve({ tiers: [...tiers], cutChunkCount, failedChunkCount });
+    }),
   };
   return [
     { definition: DatasetServiceService, implementation: datasets },
     { definition: ChunkServiceService, implementation: chunks },
   ];
+}
+
+async function datasetOf(source: ChunkSource, name: string, fingerprint?: string): Promise<Dataset> {
+  try {
+    return await source.getDataset(name, fingerprint);
+  } catch (error) {
+    if (!(error instanceof DatasetFaultError)) throw error;
+    throw new RequestError(KIND_OF_DATASET_FAULT[error.fault], error.message, { cause: error });
+  }
 }
 
 function summarize(name: string, dataset: Dataset): GetDatasetResponse {
@@ -165,23 +178,17 @@ function centerOf({ seriesUid, centerXyzMm }: ChunkReference): XyzMm {
 }
 
 async function* streamChunks(
-  { catalog, cutter }: ChunkCacheParts,
+  source: ChunkSource,
   request: StreamChunksRequest,
 ): AsyncGenerator<StreamChunksResponse> {
   const extent = checkedExtent(request);
-  const dataset = await catalog.get(request.dataset);
-  if (request.datasetFingerprint !== '' && request.datasetFingerprint !== dataset.fingerprint) {
-    throw new RequestError(
-      'failed-precondition',
-      `Cannot stream chunks: data set ${request.dataset} has fingerprint ${dataset.fingerprint}, got ${request.datasetFingerprint}`,
-    );
-  }
+  const dataset = await datasetOf(source, request.dataset, request.datasetFingerprint);
   const answer = async ([referenceIndex, reference]: [
     number,
     ChunkReference,
   ]): Promise<StreamChunksResponse> => {
     try {
-      const voxels = await cutter.getChunk(dataset, reference.seriesUid, centerOf(reference), extent);
+      const voxels = await source.getChunk(dataset, reference.seriesUid, centerOf(reference), extent);
       const voxelsHu = Buffer.from(voxels.buffer, voxels.byteOffset, voxels.byteLength);
       return { referenceIndex, result: { $case: 'chunk', value: { shape: extent.grownShape, voxelsHu } } };
     } catch (error) {

@@ -1,10 +1,7 @@
-import { LmdbChunkStore, MemoryChunkStore, TieredChunkStore } from '@lunastream/chunk-store';
+import { openChunkSource } from '@lunastream/chunk-source';
 import { runService } from '@lunastream/service-kit';
-import { ChunkCutter } from './chunk-cutter.ts';
 import { settings } from './config.ts';
-import { DatasetCatalog } from './dataset-catalog.ts';
 import { createHandlers } from './handlers.ts';
-import { VolumePool } from './volume-pool.ts';
 
 await runService(
   {
@@ -12,20 +9,18 @@ await runService(
     title: 'lunastream chunk-cache: cuts chunks from CT scans, keeps them, streams them',
     settings,
     start: (config, context) => {
-      const memory = new MemoryChunkStore({ limitBytes: config.memoryLimitBytes });
-      const lmdb = new LmdbChunkStore({ folder: config.storeFolder, limitBytes: config.storeLimitBytes });
-      const store = new TieredChunkStore([memory, lmdb], (tier, error) =>
-        context.logger.error({ err: error, tier }, `tier ${tier} failed; serving from the next`),
-      );
-      const volumes = new VolumePool({ limitBytes: config.volumeLimitBytes });
-      const catalog = new DatasetCatalog(config.datasets, context.logger);
-      const cutter = new ChunkCutter(store, volumes);
+      const source = openChunkSource(config, {
+        onDatasetRead: (dataset, { fingerprint, series, candidates }) =>
+          context.logger.info(
+            { dataset, fingerprint, series: series.size, candidates: candidates.length },
+            `data set ${dataset} read`,
+          ),
+        onTierError: (tier, error) =>
+          context.logger.error({ err: error, tier }, `tier ${tier} failed; serving from the next`),
+      });
       return Promise.resolve({
-        services: createHandlers({ catalog, cutter, store }, context),
-        close: async () => {
-          await store.close();
-          await volumes.close();
-        },
+        services: createHandlers(source, context),
+        close: () => source.close(),
       });
     },
   },

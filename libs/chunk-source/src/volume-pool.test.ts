@@ -3,7 +3,7 @@ import { withTemporaryFolder } from '@lunastream/testing';
 import { irc, type VolumeReader } from '@lunastream/volume';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { makeScan, SCAN_SHAPE, writeScan } from '../test/lay-out-scans.ts';
+import { makeScan, SCAN_SHAPE, writeScan } from './testing/index.ts';
 import { VolumePool } from './volume-pool.ts';
 
 const ONE_VOXEL = { depth: 1, height: 1, width: 1 };

@@ -1,18 +1,15 @@
-import { createLogger } from '@lunastream/service-kit';
 import { withTemporaryFolder } from '@lunastream/testing';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { layOutScans } from '../test/lay-out-scans.ts';
+import { layOutScans } from './testing/index.ts';
 import { DatasetCatalog } from './dataset-catalog.ts';
 
 /** A catalog of data set `luna` in `folder`; `loads` counts how often it was read. */
 function catalogOf(folder: string) {
-  const lines: string[] = [];
-  const destination = { write: (line: string) => void lines.push(line) };
-  const logger = createLogger({ service: 'test', level: 'info', destination });
-  const catalog = new DatasetCatalog([{ name: 'luna', folder }], logger);
-  return { catalog, loads: () => lines.filter((line) => line.includes('data set luna read')).length };
+  let loads = 0;
+  const catalog = new DatasetCatalog([{ name: 'luna', folder }], () => loads++);
+  return { catalog, loads: () => loads };
 }
 
 describe('DatasetCatalog', () => {
@@ -36,16 +33,28 @@ describe('DatasetCatalog', () => {
 
   it('tells which data sets there are when a name is unknown', async () => {
     await expect(catalogOf('/nowhere').catalog.get('lidc')).rejects.toMatchObject({
-      kind: 'not-found',
-      message: "Cannot find data set 'lidc': this chunk cache serves luna",
+      fault: 'unknown',
+      message: "Cannot find data set 'lidc': there are luna",
     });
   });
 
   it('does not take names of objects for data sets', async () => {
     await expect(catalogOf('/nowhere').catalog.get('constructor')).rejects.toMatchObject({
-      kind: 'not-found',
+      fault: 'unknown',
     });
   });
+
+  it('refuses a data set that is not the one meant', () =>
+    withTemporaryFolder(async (folder) => {
+      const { catalog } = catalogOf(await layOutScans(folder));
+      const dataset = await catalog.get('luna');
+      const { fingerprint } = dataset;
+      expect(await catalog.get('luna', fingerprint)).toBe(dataset);
+      await expect(catalog.get('luna', 'f00d')).rejects.toMatchObject({
+        fault: 'changed',
+        message: `Cannot use data set luna: it has fingerprint ${fingerprint}, got f00d`,
+      });
+    }));
 
   it('refuses a folder that it cannot read, to everyone who asked, and tries again', () =>
     withTemporaryFolder(async (folder) => {
@@ -57,7 +66,7 @@ describe('DatasetCatalog', () => {
         expect(refusal).toMatchObject({
           status: 'rejected',
           reason: {
-            kind: 'failed-precondition',
+            fault: 'unreadable',
             message: expect.stringContaining('candidates.csv: the file must exist') as string,
           },
         });

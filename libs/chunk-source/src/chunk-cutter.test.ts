@@ -14,7 +14,7 @@ import fc from 'fast-check';
 import { appendFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { centerOf, layOutScans, makeScan, SCAN_SHAPE, writeScan } from '../test/lay-out-scans.ts';
+import { centerOf, layOutScans, makeScan, SCAN_SHAPE, writeScan } from './testing/index.ts';
 import { ChunkCutter } from './chunk-cutter.ts';
 import { VolumePool } from './volume-pool.ts';
 

@@ -1,6 +1,5 @@
 import { chunkKey, type TieredChunkStore } from '@lunastream/chunk-store';
 import type { Dataset, SeriesEntry } from '@lunastream/dataset';
-import { errorText } from '@lunastream/service-kit';
 import {
   BadImageError,
   containsIrc,
@@ -58,13 +57,13 @@ export class ChunkCutter {
       );
     } catch (error) {
       if (!isScanFault(error)) throw error;
-      throw new ChunkFaultError('data-loss', errorText(error), { cause: error });
+      throw new ChunkFaultError('data-loss', error.message, { cause: error });
     }
   }
 }
 
 /** Whether the scan's files are to blame, or the disk they lie on; anything else is a bug. */
-function isScanFault(error: unknown): boolean {
+function isScanFault(error: unknown): error is Error {
   if (error instanceof BadImageError || error instanceof MissingImageError) return true;
   return error instanceof Error && 'syscall' in error;
 }
