@@ -1,4 +1,5 @@
 import { setting } from './config.ts';
+import { securitySettings } from './security-settings.ts';
 import { integerSchema, logLevelSchema } from './setting-schemas.ts';
 
 /** Settings that every service has. */
@@ -21,4 +22,17 @@ export const commonSettings = {
     fallback: '2000',
     help: 'Milliseconds that streams under way may still take when the service stops',
   }),
+  maxCalls: setting({
+    variable: 'LUNASTREAM_MAX_CALLS',
+    schema: integerSchema(1, 65_536),
+    fallback: '256',
+    help: 'Most calls answered at a time, 1..65536; one more is refused',
+  }),
+  stallTimeoutMs: setting({
+    variable: 'LUNASTREAM_STALL_TIMEOUT_MS',
+    schema: integerSchema(1000, 86_400_000),
+    fallback: '600000',
+    help: 'Milliseconds that a client may leave an answer unread before its connection is closed',
+  }),
+  ...securitySettings,
 } as const;

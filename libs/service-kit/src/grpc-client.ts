@@ -1,11 +1,14 @@
 import {
-  credentials,
+  type ChannelCredentials,
   type ClientOptions,
   type ClientReadableStream,
   type ClientUnaryCall,
   type Metadata,
   type ServiceError,
 } from '@grpc/grpc-js';
+import { isIP } from 'node:net';
+import { LOOPBACK_ONLY, type ConnectionSecurity } from './connection-security.ts';
+import { hostOf, isLoopback } from './peer-address.ts';
 
 /** Largest message either side accepts: a 128³ float32 sample with room to spare. */
 export const MAX_MESSAGE_BYTES = 16 * 2 ** 20;
@@ -31,13 +34,37 @@ export const CHANNEL_OPTIONS: ClientOptions = {
 /** A generated client's constructor. */
 export type ClientConstructor<Client> = new (
   address: string,
-  channelCredentials: ReturnType<typeof credentials.createInsecure>,
+  channelCredentials: ChannelCredentials,
   options: ClientOptions,
 ) => Client;
 
-/** Makes a client of `address` ("host:port") with our channel options. Connects when first used. */
-export function createClient<Client>(Constructor: ClientConstructor<Client>, address: string): Client {
-  return new Constructor(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+/** How a client connects; all of it has a default. */
+export interface ConnectOptions {
+  /** Without it: no TLS, and to this machine only. */
+  readonly security?: ConnectionSecurity;
+  /** Name that the server's certificate must have where `address` is only the number that the name stands for. */
+  readonly serverName?: string;
+}
+
+/**
+ * Makes a client of `address` ("host:port") with our channel options. Connects when first used.
+ * @throws InsecureConnectionError when the connection would leave this machine without TLS, and that is not allowed.
+ */
+export function createClient<Client>(
+  Constructor: ClientConstructor<Client>,
+  address: string,
+  { security = LOOPBACK_ONLY, serverName = nameOf(address) }: ConnectOptions = {},
+): Client {
+  const options =
+    security.tls === undefined || serverName === undefined
+      ? CHANNEL_OPTIONS
+      : { ...CHANNEL_OPTIONS, 'grpc.ssl_target_name_override': serverName };
+  return new Constructor(address, security.channelCredentials(address), options);
+}
+
+/** TLS names no numbers (RFC 6066, section 3): 127.0.0.1 is asked for as "localhost". */
+function nameOf(address: string): string | undefined {
+  return isIP(hostOf(address)) !== 0 && isLoopback(address) ? 'localhost' : undefined;
 }
 
 type UnaryMethod<Request, Response> = (

@@ -2,8 +2,10 @@ import type {
   handleServerStreamingCall,
   handleUnaryCall,
   ServerErrorResponse,
+  ServerUnaryCall,
   ServerWritableStream,
 } from '@grpc/grpc-js';
+import type { Authorize } from './bearer-token.ts';
 import type { Logger } from './logger.ts';
 import { RequestError, toGrpcStatus } from './request-error.ts';
 import type { StreamRegistry } from './stream-registry.ts';
@@ -12,6 +14,8 @@ import type { StreamRegistry } from './stream-registry.ts';
 export interface HandlerContext {
   readonly logger: Logger;
   readonly streams: StreamRegistry;
+  /** Checks calls to protected handlers; without it everyone may call them. */
+  readonly authorize?: Authorize;
 }
 
 /** Turns an async function into a unary handler. Whatever it throws is answered, and logged once. */
@@ -19,9 +23,27 @@ export function unaryHandler<Request, Response>(
   context: HandlerContext,
   handle: (request: Request) => Promise<Response>,
 ): handleUnaryCall<Request, Response> {
+  return answering(context, ({ request }) => handle(request));
+}
+
+/** A unary handler that answers only callers who carry the service's token; others are UNAUTHENTICATED. */
+export function protectedUnaryHandler<Request, Response>(
+  context: HandlerContext,
+  handle: (request: Request) => Promise<Response>,
+): handleUnaryCall<Request, Response> {
+  return answering(context, ({ request, metadata }) => {
+    context.authorize?.(metadata);
+    return handle(request);
+  });
+}
+
+function answering<Request, Response>(
+  context: HandlerContext,
+  handle: (call: ServerUnaryCall<Request, Response>) => Promise<Response>,
+): handleUnaryCall<Request, Response> {
   return (call, callback) => {
     // Within an async function, so that a `handle` that throws instead of rejecting is answered too.
-    const answer = async () => handle(call.request);
+    const answer = async () => handle(call);
     answer().then(
       (response) => callback(null, response),
       (error: unknown) => callback(toServerError(error, call.getPath(), context.logger)),

@@ -1,3 +1,5 @@
+export type { Authorize } from './bearer-token.ts';
+export type { CallLimits } from './call-limits.ts';
 export { commonSettings } from './common-settings.ts';
 export {
   compileConfig,
@@ -10,10 +12,24 @@ export {
   type Setting,
   type Settings,
 } from './config.ts';
+export {
+  ConnectionSecurity,
+  InsecureConnectionError,
+  isSecurityFault,
+  type SecurityConfig,
+} from './connection-security.ts';
 export type { EventLoopDelay } from './event-loop-delay.ts';
-export { callUnary, CHANNEL_OPTIONS, createClient, MAX_MESSAGE_BYTES, readStream } from './grpc-client.ts';
-export { GrpcServer, type DrainOptions, type ServedService } from './grpc-server.ts';
-export { streamHandler, unaryHandler, type HandlerContext } from './handlers.ts';
+export {
+  callUnary,
+  CHANNEL_OPTIONS,
+  createClient,
+  MAX_MESSAGE_BYTES,
+  readStream,
+  type ClientConstructor,
+  type ConnectOptions,
+} from './grpc-client.ts';
+export { GrpcServer, type DrainOptions, type GrpcServerOptions, type ServedService } from './grpc-server.ts';
+export { protectedUnaryHandler, streamHandler, unaryHandler, type HandlerContext } from './handlers.ts';
 export { createLogger, type LogDestination, type Logger } from './logger.ts';
 export { mapInOrder } from './map-in-order.ts';
 export {
@@ -26,16 +42,21 @@ export {
 export {
   runService,
   type HostProcess,
+  type ServiceContext,
   type ServiceDefinition,
   type ServiceState,
   type ServingMessage,
   type StartedService,
 } from './run-service.ts';
+export { hostOf, isLoopback } from './peer-address.ts';
+export { securitySettings } from './security-settings.ts';
 export {
   addressListSchema,
   addressSchema,
+  booleanSchema,
   integerSchema,
   logLevelSchema,
+  optionalTextSchema,
   sizeSchema,
 } from './setting-schemas.ts';
 export { StreamRegistry } from './stream-registry.ts';

@@ -14,6 +14,7 @@ const STATUS_NAME_OF_KIND: Record<RequestErrorKind, keyof typeof status> = {
   'not-found': 'NOT_FOUND',
   'failed-precondition': 'FAILED_PRECONDITION',
   'resource-exhausted': 'RESOURCE_EXHAUSTED',
+  unauthenticated: 'UNAUTHENTICATED',
   unavailable: 'UNAVAILABLE',
   cancelled: 'CANCELLED',
 };

@@ -9,6 +9,7 @@ export type RequestErrorKind =
   | 'not-found'
   | 'failed-precondition'
   | 'resource-exhausted'
+  | 'unauthenticated'
   | 'unavailable'
   | 'cancelled';
 
@@ -28,6 +29,7 @@ const STATUS_OF_KIND: Record<RequestErrorKind, status> = {
   'not-found': status.NOT_FOUND,
   'failed-precondition': status.FAILED_PRECONDITION,
   'resource-exhausted': status.RESOURCE_EXHAUSTED,
+  unauthenticated: status.UNAUTHENTICATED,
   unavailable: status.UNAVAILABLE,
   cancelled: status.CANCELLED,
 };

@@ -8,7 +8,9 @@ import {
   type Settings,
 } from './config.ts';
 import type { commonSettings } from './common-settings.ts';
+import { ConnectionSecurity, isSecurityFault } from './connection-security.ts';
 import { watchEventLoop } from './event-loop-delay.ts';
+import { createClient, type ClientConstructor } from './grpc-client.ts';
 import { GrpcServer, type ServedService } from './grpc-server.ts';
 import type { HandlerContext } from './handlers.ts';
 import { createLogger, type Logger } from './logger.ts';
@@ -33,8 +35,20 @@ export interface ServiceDefinition<S extends Settings> {
   /** First line of --help. */
   readonly title: string;
   readonly settings: S & { readonly listen: S[string] };
+  /** Whether some of its handlers are protected: then strangers must be kept out, by a token or by certificates. */
+  readonly isProtected?: boolean;
   /** Opens what the service needs and returns what it serves. */
-  start(config: ConfigOf<S>, context: HandlerContext): Promise<StartedService>;
+  start(config: ConfigOf<S>, context: ServiceContext): Promise<StartedService>;
+}
+
+/** What a service needs of the process around it. */
+export interface ServiceContext extends HandlerContext {
+  /**
+   * Makes a client of another service at `address`, secured as this service is. `serverName` is the name that the other's
+   * certificate must have, where `address` is only the number that the name stands for.
+   * @throws InsecureConnectionError when `address` is beyond this machine, without TLS.
+   */
+  connect<Client>(Constructor: ClientConstructor<Client>, address: string, serverName?: string): Client;
 }
 
 /** A service that is ready to serve. */
@@ -92,14 +106,26 @@ export async function runService<S extends Settings>(
   // Whoever read the log may go away first; that must not keep the service from stopping in order.
   host.stdout.on?.('error', () => undefined);
   const logger = createLogger({ service: definition.name, level: common.logLevel, destination: host.stdout });
+  let security: ConnectionSecurity;
+  try {
+    security = ConnectionSecurity.open(common, logger);
+    security.assertMayListen(common.listen);
+    if (definition.isProtected) security.assertKeepsStrangersOut(common.listen);
+  } catch (error) {
+    if (!isSecurityFault(error)) throw error;
+    host.stderr.write(`${error.message}\n`);
+    return host.exit(2);
+  }
   logger.info({ config: maskedConfig(definition.settings, host.env) }, 'configuration');
   try {
-    await serve(definition, config, logger, host);
+    await serve(definition, { config, security }, logger, host);
     host.exit(0);
   } catch (error) {
     enterState(logger, 'FAILED');
     logger.fatal({ err: error }, error instanceof Error ? error.message : String(error));
-    host.exit(1);
+    host.exit(isSecurityFault(error) ? 2 : 1);
+  } finally {
+    security.close();
   }
 }
 
@@ -113,17 +139,24 @@ function enterState(
 
 async function serve<S extends Settings>(
   definition: ServiceDefinition<S>,
-  config: ConfigOf<S>,
+  { config, security }: { readonly config: ConfigOf<S>; readonly security: ConnectionSecurity },
   logger: Logger,
   host: HostProcess,
 ): Promise<void> {
   const stopRequested = stopRequestOf(host);
   enterState(logger, 'STARTING');
   const streams = new StreamRegistry();
-  const started = await definition.start(config, { logger, streams });
-  const { listen, ...drainOptions } = config as unknown as CommonConfig;
+  const started = await definition.start(config, {
+    logger,
+    streams,
+    authorize: security.authorize,
+    connect: (Constructor, address, serverName) =>
+      createClient(Constructor, address, { security, ...(serverName === undefined ? {} : { serverName }) }),
+  });
+  const { listen, maxCalls, stallTimeoutMs, ...drainOptions } = config as unknown as CommonConfig;
   try {
-    const server = new GrpcServer(started.services, streams);
+    const limits = { maxCalls, stallTimeoutMs };
+    const server = new GrpcServer(started.services, streams, { security, limits, logger });
     const address = await server.listen(listen);
     server.setServing(true);
     enterState(logger, 'SERVING', { address });

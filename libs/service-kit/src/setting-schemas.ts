@@ -42,5 +42,13 @@ export const sizeSchema = z
     error: 'must be above 0 and below 8192TiB',
   });
 
+/** "true" or "false". */
+export const booleanSchema = z
+  .enum(['true', 'false'], { error: 'must be true or false' })
+  .transform((text) => text === 'true');
+
+/** Any text; the empty one is undefined. */
+export const optionalTextSchema = z.string().transform((text) => (text === '' ? undefined : text));
+
 /** Level of the least important log lines that are written. */
 export const logLevelSchema = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']);
