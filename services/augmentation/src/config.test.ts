@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { compileConfig } from '@lunastream/service-kit';
+import { commonSettings, compileConfig } from '@lunastream/service-kit';
 import { describe, expect, it } from 'vitest';
 import { settings } from './config.ts';
 
@@ -9,9 +9,7 @@ describe('settings of an augmentation worker', () => {
       listen: '127.0.0.1:50052',
       chunkCacheAddress: '127.0.0.1:50051',
       threads: availableParallelism(),
-      logLevel: 'info',
-      drainDelayMs: 0,
-      drainTimeoutMs: 2000,
+      ...compileConfig(commonSettings, {}),
     });
   });
 

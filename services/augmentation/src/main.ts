@@ -1,5 +1,5 @@
 import { ChunkServiceClient } from '@lunastream/contracts';
-import { createClient, runService } from '@lunastream/service-kit';
+import { runService } from '@lunastream/service-kit';
 import { TransformPool } from '@lunastream/transform-pool';
 import { settings } from './config.ts';
 import { createHandlers } from './handlers.ts';
@@ -11,7 +11,7 @@ await runService(
       'lunastream augmentation: a stateless worker that turns leases of ordinals into transformed samples',
     settings,
     start: (config, context) => {
-      const chunkCache = createClient(ChunkServiceClient, config.chunkCacheAddress);
+      const chunkCache = context.connect(ChunkServiceClient, config.chunkCacheAddress);
       const maker = new TransformPool({ threads: config.threads });
       return Promise.resolve({
         services: createHandlers({ chunkCache, maker }, context),

@@ -1,4 +1,4 @@
-import { compileConfig, ConfigError } from '@lunastream/service-kit';
+import { commonSettings, compileConfig, ConfigError } from '@lunastream/service-kit';
 import { describe, expect, it } from 'vitest';
 import { settings } from './config.ts';
 
@@ -23,9 +23,7 @@ describe('settings of the chunk cache', () => {
       memoryLimitBytes: 512 * 2 ** 20,
       storeLimitBytes: 20 * 2 ** 30,
       volumeLimitBytes: 2 ** 30,
-      logLevel: 'info',
-      drainDelayMs: 0,
-      drainTimeoutMs: 2000,
+      ...compileConfig(commonSettings, {}),
     });
     expect(faultsOf({})).toEqual([expect.stringContaining('CHUNK_CACHE_DATASETS is missing')]);
   });

@@ -1,6 +1,7 @@
 import { TrainingServiceService, type TrainingServiceServer } from '@lunastream/contracts';
 import {
   isServiceError,
+  protectedUnaryHandler,
   RequestError,
   streamHandler,
   unaryHandler,
@@ -19,7 +20,7 @@ const MAX_LIST_LIMIT = 1000;
 /** The gRPC service of the trainer. */
 export function createHandlers(runs: RunManager, context: HandlerContext): ServedService[] {
   const implementation: TrainingServiceServer = {
-    startRun: unaryHandler(context, async ({ settings }) => {
+    startRun: protectedUnaryHandler(context, async ({ settings }) => {
       if (settings === undefined) {
         throw new RequestError('invalid-argument', 'Cannot start a run: settings must be set, got none');
       }
@@ -31,7 +32,7 @@ export function createHandlers(runs: RunManager, context: HandlerContext): Serve
       await refuse(runs.get(runId));
       for await (const event of runs.watch(runId, signal)) yield toWireEvent(event);
     }),
-    stopRun: unaryHandler(context, async ({ runId }) => ({
+    stopRun: protectedUnaryHandler(context, async ({ runId }) => ({
       state: toWireState(await refuse(runs.stop(runId))),
     })),
     listRuns: unaryHandler(context, async ({ tbPrefix, limit }) => {

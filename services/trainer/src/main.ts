@@ -1,5 +1,5 @@
 import { AugmentationServiceClient, DatasetServiceClient } from '@lunastream/contracts';
-import { createClient, runService } from '@lunastream/service-kit';
+import { runService } from '@lunastream/service-kit';
 import { settings } from './config.ts';
 import { createHandlers } from './handlers.ts';
 import { LeaseScheduler } from './lease-scheduler.ts';
@@ -11,11 +11,12 @@ await runService(
     name: 'trainer',
     title: 'lunastream trainer: plans epochs, leases samples to augmentation workers, trains, keeps runs',
     settings,
+    isProtected: true,
     start: (config, context) => {
-      const datasets = createClient(DatasetServiceClient, config.chunkCacheAddress);
+      const datasets = context.connect(DatasetServiceClient, config.chunkCacheAddress);
       const workers = config.workerAddresses.map((address) => ({
         address,
-        client: createClient(AugmentationServiceClient, address),
+        client: context.connect(AugmentationServiceClient, address),
       }));
       const runs = new RunManager({
         runsFolder: config.runsFolder,
