@@ -20,6 +20,9 @@ export interface SourceChunk {
   readonly shape: Shape;
 }
 
+/** How the voxels of finished samples are kept; float16 is rounded to nearest, ties to even. */
+export type SampleVoxelType = 'float32' | 'float16';
+
 /** Where a sample is put. */
 export interface SampleBuffer {
   /** HU, [depth, height, width] in C order: float32, or float16 as its bit patterns. */

@@ -11,6 +11,7 @@ export {
   type AugmenterOptions,
   type SampleBuffer,
   type SampleReport,
+  type SampleVoxelType,
   type SourceChunk,
 } from './augmenter.ts';
 export {

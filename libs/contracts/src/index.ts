@@ -13,4 +13,6 @@ export {
   ChunkServiceClient,
   ChunkServiceService,
 } from './tensor-services.ts';
+export { VOXELS_HEADROOM_BYTES, voxelsAfterHeadroom } from './tensor-codec.ts';
+export { copySampleVoxels, sampleBytes } from './sample-voxels.ts';
 export { descriptorSetPath } from './descriptor-set.ts';

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ChunkErrorCode, StreamChunksResponse } from './generated/lunastream/chunk/v1/chunk_service.ts';
-import { StreamSamplesResponse } from './generated/lunastream/augment/v1/augmentation_service.ts';
+import { StreamSamplesResponse, VoxelType } from './generated/lunastream/augment/v1/augmentation_service.ts';
+import { VOXELS_HEADROOM_BYTES, voxelsAfterHeadroom } from './tensor-codec.ts';
 import { AugmentationServiceService, ChunkServiceService } from './tensor-services.ts';
 
 const { responseSerialize: encodeChunk, responseDeserialize: decodeChunk } = ChunkServiceService.streamChunks;
@@ -11,13 +12,20 @@ const { responseSerialize: encodeSample, responseDeserialize: decodeSample } =
 const size = fc.nat({ max: 0xffff_ffff });
 const shape = fc.option(fc.record({ depth: size, height: size, width: size }), { nil: undefined });
 const voxelsHu = fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes));
-const samples = fc.record({
-  ordinal: size,
-  result: fc.record({
-    $case: fc.constant('sample' as const),
-    value: fc.record({ shape, voxelsHu, borderFraction: fc.double({ noNaN: true, min: 0, max: 1 }) }),
-  }),
-});
+const samplesOf = (voxels: fc.Arbitrary<Buffer>) =>
+  fc.record({
+    ordinal: size,
+    result: fc.record({
+      $case: fc.constant('sample' as const),
+      value: fc.record({
+        shape,
+        voxelsHu: voxels,
+        borderFraction: fc.double({ noNaN: true, min: 0, max: 1 }),
+        voxelType: fc.constantFrom(VoxelType.UNSPECIFIED, VoxelType.FLOAT32, VoxelType.FLOAT16),
+      }),
+    }),
+  });
+const samples = samplesOf(voxelsHu);
 const chunks = fc.record({
   referenceIndex: size,
   result: fc.record({ $case: fc.constant('chunk' as const), value: fc.record({ shape, voxelsHu }) }),
@@ -58,6 +66,7 @@ describe('the tensor codec', () => {
       shape: { depth: 1, height: 1, width: 1 },
       voxelsHu: Buffer.of(1, 2, 3, 4),
       borderFraction: 0.5,
+      voxelType: VoxelType.FLOAT32,
     };
     // Field 15, a varint of 1.
     const unknown = Buffer.of(0x78, 0x01);
@@ -71,6 +80,24 @@ describe('the tensor codec', () => {
     const bytes = encodeChunk({ referenceIndex: 0, result: { $case: 'chunk', value } });
     const { result } = decodeChunk(bytes);
     expect(result?.$case === 'chunk' && result.value.voxelsHu.buffer).toBe(bytes.buffer);
+  });
+
+  it('writes a message in front of voxels with headroom, byte for byte what it writes without', () => {
+    const roomy = voxelsHu.map((voxels) => {
+      const buffer = new ArrayBuffer(VOXELS_HEADROOM_BYTES + voxels.length);
+      new Uint8Array(buffer).set(voxels, VOXELS_HEADROOM_BYTES);
+      return voxelsAfterHeadroom(buffer);
+    });
+    fc.assert(
+      fc.property(samplesOf(roomy), (sample) => {
+        const { value } = sample.result;
+        const copied = { ...value, voxelsHu: Buffer.from(value.voxelsHu) };
+        const bytes = encodeSample(sample);
+        expect(bytes).toEqual(encodeSample({ ...sample, result: { $case: 'sample', value: copied } }));
+        expect(bytes.buffer).toBe(value.voxelsHu.buffer);
+        expect(encodeSample(sample)).toEqual(bytes);
+      }),
+    );
   });
 
   it('refuses a message that was cut short', () => {

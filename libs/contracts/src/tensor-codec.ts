@@ -1,7 +1,8 @@
 /**
  * Encoding of the two messages that carry voxels. ts-proto's own functions copy a chunk four times on its way through a
- * process and leave garbage of several times its size; these copy it once when sending and not at all when receiving.
- * The bytes on the wire are protobuf's, and everything but the voxels is still left to ts-proto.
+ * process and leave garbage of several times its size; these copy it once when sending, not at all where it was made
+ * with headroom, and not at all when receiving. The bytes on the wire are protobuf's, and everything but the voxels is
+ * still left to ts-proto.
  */
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 
@@ -50,6 +51,23 @@ export interface TensorCodec<Response> {
 const NO_VOXELS = Buffer.alloc(0);
 const LONGEST_VARINT = 5;
 
+/** Bytes to leave free in front of voxels: all other fields of their message fit into them. */
+export const VOXELS_HEADROOM_BYTES = 128;
+
+/** Voxels in front of which their message may be written. */
+const withHeadroom = new WeakSet<Buffer>();
+
+/**
+ * The voxels of `buffer`, which begin after VOXELS_HEADROOM_BYTES, as a field of a message that is encoded without
+ * copying them: the other fields are written in front of them. `buffer` may be used again once gRPC has taken the
+ * message, which it copies into a frame of its own; nobody else may use its headroom before.
+ */
+export function voxelsAfterHeadroom(buffer: ArrayBuffer): Buffer {
+  const voxels = Buffer.from(buffer, VOXELS_HEADROOM_BYTES);
+  withHeadroom.add(voxels);
+  return voxels;
+}
+
 export function tensorCodec<
   Case extends string,
   Tensor extends WithVoxels,
@@ -67,8 +85,8 @@ export function tensorCodec<
       const inner = tensor.encode({ ...result.value, voxelsHu: NO_VOXELS }).finish();
       const voxelsHead = fieldHead(voxelsField, voxelsHu.length);
       const innerLength = inner.length + voxelsHead.length + voxelsHu.length;
-      const parts = [outer, fieldHead(tensorField, innerLength), inner, voxelsHead, voxelsHu];
-      return Buffer.concat(parts);
+      const head = [outer, fieldHead(tensorField, innerLength), inner, voxelsHead];
+      return writeInFront(head, voxelsHu) ?? Buffer.concat([...head, voxelsHu]);
     },
     responseDeserialize: (bytes) => {
       const outer = cutOut(bytes, tensorField);
@@ -78,6 +96,20 @@ export function tensorCodec<
       return { ...response.decode(outer.rest), result: { $case: tensorCase, value } };
     },
   };
+}
+
+/** The message of `head` and `voxels` where they are, or undefined when there is no room in front of them. */
+function writeInFront(head: readonly Uint8Array[], voxels: Buffer): Buffer | undefined {
+  const headBytes = head.reduce((sum, { length }) => sum + length, 0);
+  if (!withHeadroom.has(voxels) || headBytes > voxels.byteOffset) return undefined;
+  const start = voxels.byteOffset - headBytes;
+  const message = Buffer.from(voxels.buffer, start, headBytes + voxels.length);
+  let at = 0;
+  for (const part of head) {
+    message.set(part, at);
+    at += part.length;
+  }
+  return message;
 }
 
 /** Tag and length of a length-delimited field. */

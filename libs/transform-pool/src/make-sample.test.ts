@@ -2,6 +2,7 @@ import {
   applyTransform,
   Augmenter,
   CHAPTER_AUGMENTATION,
+  IDENTITY_MATRIX,
   marginFor,
   mixSamples,
   NO_AUGMENTATION,
@@ -13,6 +14,7 @@ import { makeSample } from './make-sample.ts';
 
 const SHAPE = { depth: 4, height: 6, width: 8 };
 const augmenter = new Augmenter();
+const voxelType = 'float32' as const;
 
 function chunkOf(shape: Shape, seed: number): Int16Array {
   return Int16Array.from(
@@ -31,7 +33,13 @@ describe('makeSample()', () => {
   it('makes what applyTransform makes of the drawn transform', () => {
     const chunk = chunkOf(SHAPE, 1);
     const source = sourceOf(chunk, 9);
-    const job = { sampleShape: SHAPE, sourceShape: SHAPE, augmentation: CHAPTER_AUGMENTATION, source };
+    const job = {
+      sampleShape: SHAPE,
+      sourceShape: SHAPE,
+      augmentation: CHAPTER_AUGMENTATION,
+      voxelType,
+      source,
+    };
     const { voxels, borderFraction } = makeSample(augmenter, job);
     const expected = applyTransform(chunk, SHAPE, sampleTransform(CHAPTER_AUGMENTATION, source.key));
     expect(new Float32Array(voxels)).toEqual(expected);
@@ -42,14 +50,14 @@ describe('makeSample()', () => {
     const sourceShape = marginFor(CHAPTER_AUGMENTATION, SHAPE);
     for (let ordinal = 0; ordinal < 50; ordinal++) {
       const source = sourceOf(chunkOf(sourceShape, 1), ordinal);
-      const job = { sampleShape: SHAPE, sourceShape, augmentation: CHAPTER_AUGMENTATION, source };
+      const job = { sampleShape: SHAPE, sourceShape, augmentation: CHAPTER_AUGMENTATION, voxelType, source };
       expect(makeSample(augmenter, job).borderFraction).toBe(0);
     }
   });
 
   it('mixes the partner in as it would be alone, by the weight of the sample', () => {
     const augmentation = { ...CHAPTER_AUGMENTATION, mixupAlpha: 1 };
-    const common = { sampleShape: SHAPE, sourceShape: SHAPE, augmentation };
+    const common = { sampleShape: SHAPE, sourceShape: SHAPE, augmentation, voxelType };
     const alone = (seed: number, ordinal: number) =>
       new Float32Array(
         makeSample(augmenter, { ...common, source: sourceOf(chunkOf(SHAPE, seed), ordinal) }).voxels,
@@ -64,12 +72,28 @@ describe('makeSample()', () => {
     expect(new Float32Array(mixed.voxels)).toEqual(mixSamples(alone(1, 3), alone(2, 70), mixupLambda));
   });
 
+  it.each(['alone', 'mixed'])('rounds a sample to float16 as the last step, %s', (how) => {
+    const common = {
+      sampleShape: SHAPE,
+      sourceShape: SHAPE,
+      augmentation: { ...CHAPTER_AUGMENTATION, mixupAlpha: 1 },
+    };
+    const partner = how === 'mixed' ? sourceOf(chunkOf(SHAPE, 2), 70) : undefined;
+    const job = { ...common, partner, source: sourceOf(chunkOf(SHAPE, 1), 3) };
+    const exact = new Float32Array(makeSample(augmenter, { ...job, voxelType: 'float32' }).voxels);
+    const rounded = new Uint16Array(voxelCount(SHAPE));
+    augmenter.resample({ voxelsHu: exact, shape: SHAPE }, IDENTITY_MATRIX, { voxels: rounded, shape: SHAPE });
+    const made = makeSample(augmenter, { ...job, voxelType: 'float16' });
+    expect(new Uint16Array(made.voxels)).toEqual(rounded);
+  });
+
   it('copies the chunk where nothing is to be changed', () => {
     const chunk = chunkOf(SHAPE, 4);
     const job = {
       sampleShape: SHAPE,
       sourceShape: SHAPE,
       augmentation: NO_AUGMENTATION,
+      voxelType,
       source: sourceOf(chunk, 0),
     };
     expect(makeSample(augmenter, job)).toEqual({

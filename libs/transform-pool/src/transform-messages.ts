@@ -1,4 +1,4 @@
-import type { AugmentationSettings, SampleKey } from '@lunastream/augmentation';
+import type { AugmentationSettings, SampleKey, SampleVoxelType } from '@lunastream/augmentation';
 import type { Shape } from '@lunastream/volume';
 
 /** One of the chunks that a sample is made from, and the key of its draws. */
@@ -13,6 +13,7 @@ export interface TransformJob {
   readonly sourceShape: Shape;
   readonly sampleShape: Shape;
   readonly augmentation: AugmentationSettings;
+  readonly voxelType: SampleVoxelType;
   readonly source: TransformSource;
   /** Mixed into the sample by the weight that the sample's key draws; absent for none. */
   readonly partner?: TransformSource | undefined;
@@ -25,7 +26,7 @@ export interface TransformCall extends TransformJob {
 
 /** A sample that was made. */
 export interface MadeSample {
-  /** float32 HU of the sample shape, C order. */
+  /** HU of the sample shape, C order, in the type that was asked for: float16 as its bit patterns. */
   readonly voxels: ArrayBuffer;
   /** Share of voxels that repeat the source's border, 0..1; of the sample itself, not of its partner. */
   readonly borderFraction: number;

@@ -14,7 +14,13 @@ function jobOf(ordinal: number): TransformJob {
     voxels: Int16Array.from({ length: 8 }, (_, voxel) => voxel * 10 + ordinal).buffer,
     key: { runSeed: 1, epoch: 1, ordinal },
   };
-  return { sampleShape: SHAPE, sourceShape: SHAPE, augmentation: CHAPTER_AUGMENTATION, source };
+  return {
+    sampleShape: SHAPE,
+    sourceShape: SHAPE,
+    augmentation: CHAPTER_AUGMENTATION,
+    voxelType: 'float32',
+    source,
+  };
 }
 
 function poolOf(options: TransformPoolOptions): TransformPool {

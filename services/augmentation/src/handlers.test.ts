@@ -11,7 +11,9 @@ import {
   AugmentationServiceClient,
   ChunkErrorCode,
   ChunkServiceClient,
+  copySampleVoxels,
   SampleErrorCode,
+  VoxelType,
   type SampleReference,
   type StreamChunksResponse,
   type StreamSamplesRequest,
@@ -27,6 +29,7 @@ import {
   streamFakeChunks,
   type StreamChunks,
 } from '../test/fake-chunk-cache.ts';
+import { voxelCount } from '@lunastream/volume';
 import { InlineMaker } from '../test/inline-maker.ts';
 import { createHandlers } from './handlers.ts';
 
@@ -54,6 +57,7 @@ async function startWorker(cacheAddress: string) {
       augmentation: undefined,
       samples: [],
       margin: false,
+      voxelType: VoxelType.FLOAT32,
       ...request,
     });
   return { ...server, openLease, maker };
@@ -191,6 +195,32 @@ describe('AugmentationService.StreamSamples', () => {
     expect(outcome(mixed[2]!)).toEqual(expectedSample(sample(5), augmentation));
   });
 
+  it('sends float16 on request: every voxel of the float32 sample, rounded', async () => {
+    const { openLease } = await serve();
+    const augmentation = { ...CHAPTER_AUGMENTATION, mixupAlpha: 1 };
+    const samples = [sample(3), { ...sample(4), partner: sample(70, 'bb') }];
+    const read = async (voxelType: VoxelType) =>
+      (await collect(openLease({ samples, augmentation, voxelType }))).map(({ result }) => {
+        if (result?.$case !== 'sample') throw new Error('the worker sent no sample');
+        expect(result.value.voxelType).toBe(voxelType);
+        const voxels = new Float32Array(voxelCount(SHAPE));
+        copySampleVoxels(result.value, voxels);
+        return { voxels, sizeBytes: result.value.voxelsHu.byteLength };
+      });
+    const exact = await read(VoxelType.FLOAT32);
+    for (const [index, { voxels, sizeBytes }] of (await read(VoxelType.FLOAT16)).entries()) {
+      expect(sizeBytes).toBe(2 * voxels.length);
+      const rounded = exact[index]!.voxels.map((voxel) => {
+        // Below 2048 HU a float16 has eleven significant bits.
+        const step = 2 ** (Math.max(-14, Math.floor(Math.log2(Math.abs(voxel)))) - 10);
+        const lower = Math.floor(voxel / step) * step;
+        const isUpper = voxel - lower > step / 2 || (voxel - lower === step / 2 && (lower / step) % 2 !== 0);
+        return isUpper ? lower + step : lower;
+      });
+      expect(voxels).toEqual(rounded);
+    }
+  });
+
   it('leaves partners out where nothing is to be mixed', async () => {
     const { openLease } = await serve();
     const first = { ...sample(4), partner: sample(70, 'unknown') };
@@ -237,6 +267,11 @@ describe('AugmentationService.StreamSamples refuses', () => {
       'a scale of 1',
       { augmentation: { ...NO_AUGMENTATION, scale: 1 } },
       'scale: it must be at least 0 and below 1',
+    ],
+    [
+      'a voxel type of a later version',
+      { voxelType: 9 as VoxelType },
+      'voxel_type must be float32 or float16',
     ],
     ['noise that is no number', { augmentation: { ...NO_AUGMENTATION, noiseHu: Number.NaN } }, 'noiseHu'],
   ])('%s, without asking the cache', async (_, request, details) => {

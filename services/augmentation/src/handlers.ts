@@ -5,11 +5,14 @@ import {
   marginFor,
   NO_AUGMENTATION,
   type AugmentationSettings,
+  type SampleVoxelType,
 } from '@lunastream/augmentation';
 import {
   AugmentationServiceService,
   ChunkErrorCode,
+  sampleBytes,
   SampleErrorCode,
+  VoxelType,
   type AugmentationServiceServer,
   type ChunkServiceClient,
   type SampleReference,
@@ -36,6 +39,13 @@ import { formatShape, voxelCount, type Shape } from '@lunastream/volume';
 const MAX_SAMPLES = 1024;
 /** A sample travels in one message, beside less than a hundred bytes of its own. */
 const MAX_SAMPLE_BYTES = MAX_MESSAGE_BYTES - 1024;
+
+/** A type that this version does not know is not in it. */
+const VOXEL_TYPES: ReadonlyMap<VoxelType, SampleVoxelType> = new Map([
+  [VoxelType.UNSPECIFIED, 'float32'],
+  [VoxelType.FLOAT32, 'float32'],
+  [VoxelType.FLOAT16, 'float16'],
+]);
 
 const SAMPLE_CODE_OF_CHUNK_CODE: Record<ChunkErrorCode, SampleErrorCode> = {
   [ChunkErrorCode.UNSPECIFIED]: SampleErrorCode.UNSPECIFIED,
@@ -65,10 +75,12 @@ interface Lease {
   /** Shape of the chunks that samples are made from. */
   readonly sourceShape: Shape;
   readonly augmentation: AugmentationSettings;
+  readonly voxelType: SampleVoxelType;
 }
 
 function checkLease(request: StreamSamplesRequest): Lease {
   const { samples, chunkShape, augmentation: asked, margin } = request;
+  const voxelType = VOXEL_TYPES.get(request.voxelType);
   if (samples.length < 1 || samples.length > MAX_SAMPLES) {
     throw new RequestError(
       'invalid-argument',
@@ -78,17 +90,23 @@ function checkLease(request: StreamSamplesRequest): Lease {
   if (chunkShape === undefined) {
     throw new RequestError('invalid-argument', 'Cannot stream samples: chunk_shape must be set, got none');
   }
-  const sampleBytes = voxelCount(chunkShape) * Float32Array.BYTES_PER_ELEMENT;
-  if (sampleBytes > MAX_SAMPLE_BYTES) {
+  if (voxelType === undefined) {
     throw new RequestError(
       'invalid-argument',
-      `Cannot stream samples: a sample must have at most ${MAX_SAMPLE_BYTES} bytes, got ${sampleBytes} of shape ${formatShape(chunkShape)}`,
+      `Cannot stream samples: voxel_type must be float32 or float16, got ${request.voxelType}`,
+    );
+  }
+  const sizeBytes = sampleBytes(voxelCount(chunkShape), request.voxelType);
+  if (sizeBytes > MAX_SAMPLE_BYTES) {
+    throw new RequestError(
+      'invalid-argument',
+      `Cannot stream samples: a sample must have at most ${MAX_SAMPLE_BYTES} bytes, got ${sizeBytes} of shape ${formatShape(chunkShape)}`,
     );
   }
   try {
     const augmentation = compileAugmentationSettings(asked ?? NO_AUGMENTATION);
     const sourceShape = margin ? marginFor(augmentation, chunkShape) : chunkShape;
-    return { request, sampleShape: chunkShape, sourceShape, augmentation };
+    return { request, sampleShape: chunkShape, sourceShape, augmentation, voxelType };
   } catch (error) {
     if (!(error instanceof AugmentationSettingsError)) throw error;
     throw new RequestError('invalid-argument', error.message, { cause: error });
@@ -150,7 +168,7 @@ async function* readSources(
 async function answerSample(
   maker: SampleMaker,
   { reference, chunks }: SampleChunks,
-  { request, sampleShape, sourceShape, augmentation }: Lease,
+  { request, sampleShape, sourceShape, augmentation, voxelType }: Lease,
 ): Promise<StreamSamplesResponse> {
   const { ordinal, partner } = reference;
   for (const { result } of chunks) {
@@ -170,10 +188,12 @@ async function answerSample(
     sampleShape,
     sourceShape,
     augmentation,
+    voxelType,
     source: sourceOf(own, ordinal),
     partner: ofPartner && sourceOf(ofPartner, partner!.ordinal),
   });
-  const value = { shape: sampleShape, voxelsHu: Buffer.from(voxels), borderFraction };
+  const voxelsHu = Buffer.from(voxels);
+  const value = { shape: sampleShape, voxelsHu, borderFraction, voxelType: request.voxelType };
   return { ordinal, result: { $case: 'sample', value } };
 }
 

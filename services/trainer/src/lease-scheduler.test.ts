@@ -1,5 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { NO_AUGMENTATION } from '@lunastream/augmentation';
+import { VoxelType } from '@lunastream/contracts';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
@@ -72,11 +73,26 @@ describe('LeaseScheduler.stream()', () => {
       chunkShape: CHUNK_SHAPE,
       augmentation: NO_AUGMENTATION,
       margin: false,
+      voxelType: VoxelType.FLOAT32,
       samples: [
         { ordinal: 0, seriesUid: '1.2.0', centerXyzMm: { x: 0, y: 2, z: 3 }, partner: undefined },
         { ordinal: 1, seriesUid: '1.2.1', centerXyzMm: { x: 1, y: 2, z: 3 }, partner: undefined },
       ],
     });
+  });
+
+  it('asks for float16 where the plan says so, and widens what comes', async () => {
+    const worker = new FakeWorker('a', async function* ({ request: { voxelType }, ordinals }) {
+      // 1.5 as float16, twice, from an odd byte on.
+      const voxelsHu = Buffer.of(0, 0x00, 0x3e, 0x00, 0x3e).subarray(1);
+      for (const ordinal of ordinals) {
+        const value = { shape: CHUNK_SHAPE, voxelsHu, borderFraction: 0, voxelType };
+        yield await Promise.resolve({ ordinal, result: { $case: 'sample' as const, value } });
+      }
+    });
+    const plan = { ...planOf(2), voxelType: 'float16' as const };
+    expect(await collect(new LeaseScheduler([worker], OPTIONS).stream(plan, never))).toEqual([1.5, 1.5]);
+    expect(worker.leases[0]!.request.voxelType).toBe(VoxelType.FLOAT16);
   });
 
   it('names the partner of a sample that is to be mixed', async () => {

@@ -1,8 +1,9 @@
 import { status } from '@grpc/grpc-js';
-import type { StreamSamplesResponse } from '@lunastream/contracts';
+import { copySampleVoxels, sampleBytes, type StreamSamplesResponse } from '@lunastream/contracts';
 import { errorText, isServiceError, readStream } from '@lunastream/service-kit';
 import { voxelCount } from '@lunastream/volume';
 import { SampleUnavailableError } from './errors.ts';
+import { WIRE_VOXEL_TYPES } from './run-wire.ts';
 import type { SamplePlan, SampleSource } from './sample-source.ts';
 import { WorkerPool, type PooledWorker, type SampleWorker } from './worker-pool.ts';
 
@@ -170,14 +171,15 @@ class LeaseSession {
     }
     if (result.$case === 'error') throw new SampleUnavailableError(ordinal, result.value.message);
     const sample = new Float32Array(voxelCount(this.#plan.chunkShape));
-    if (result.value.voxelsHu.byteLength !== sample.byteLength) {
+    const { voxelsHu, voxelType } = result.value;
+    const expectedBytes = sampleBytes(sample.length, voxelType);
+    if (voxelsHu.byteLength !== expectedBytes) {
       throw new SampleUnavailableError(
         ordinal,
-        `a worker sent ${result.value.voxelsHu.byteLength} bytes, expected ${sample.byteLength}`,
+        `a worker sent ${voxelsHu.byteLength} bytes, expected ${expectedBytes}`,
       );
     }
-    // A received Buffer may sit at any offset of a pool that it shares with other messages: copy the bytes.
-    new Uint8Array(sample.buffer).set(result.value.voxelsHu);
+    copySampleVoxels(result.value, sample);
     missing.delete(ordinal);
     // Whole voxels add up to the same in any order of arrival.
     this.#borderVoxels += Math.round(result.value.borderFraction * sample.length);
@@ -195,7 +197,7 @@ class LeaseSession {
   }
 
   #toRequest(ordinals: readonly number[]) {
-    const { samples, ...plan } = this.#plan;
+    const { samples, voxelType, ...plan } = this.#plan;
     const { runSeed, epoch } = plan;
     const placeOf = (ordinal: number) => {
       const { seriesUid, centerXyzMm } = samples[ordinal]!;
@@ -204,6 +206,7 @@ class LeaseSession {
     };
     return {
       ...plan,
+      voxelType: WIRE_VOXEL_TYPES[voxelType],
       leaseId: `${runSeed}/${epoch}/${ordinals[0]}+${ordinals.length}`,
       samples: ordinals.map((ordinal) => {
         const { partnerOrdinal } = samples[ordinal]!;

@@ -2,6 +2,7 @@ import {
   AugmentationSettingsError,
   compileAugmentationSettings,
   type AugmentationSettings,
+  type SampleVoxelType,
 } from '@lunastream/augmentation';
 import { BEST_SCORES, type BestScore } from '@lunastream/metrics';
 import { formatShape, type Shape } from '@lunastream/volume';
@@ -22,6 +23,8 @@ export interface RunSettings {
   readonly augmentation: AugmentationSettings;
   /** Training samples are made from larger chunks, so that they repeat no border. */
   readonly margin: boolean;
+  /** How workers send samples; float16 rounds voxels, so that results differ a little. */
+  readonly voxelType: SampleVoxelType;
   /** First folder level of the run. */
   readonly tbPrefix: string;
   /** Last part of the run's name. */
@@ -51,6 +54,7 @@ export class RunSettingsError extends Error {
   }
 }
 
+const VOXEL_TYPES: readonly SampleVoxelType[] = ['float32', 'float16'];
 const SPLIT_RULES: readonly RunSettings['split'][] = ['series', 'candidate'];
 /** Letters that are safe in a folder's name on every system. */
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/;
@@ -111,6 +115,7 @@ export function compileRunSettings(settings: RunSettings): RunSettings {
     ...(settings.threshold >= 0 && settings.threshold <= 1
       ? []
       : [`threshold must be in 0..1, got ${settings.threshold}`]),
+    ...choiceFault('voxel type', settings.voxelType, VOXEL_TYPES),
     ...choiceFault('split', settings.split, SPLIT_RULES),
     ...choiceFault('score', settings.score, BEST_SCORES),
     ...(NAME.test(settings.tbPrefix) ? [] : [nameFault('tb prefix', settings.tbPrefix)]),

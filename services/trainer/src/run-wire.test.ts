@@ -32,6 +32,7 @@ const runSettings: fc.Arbitrary<RunSettings> = fc.record({
     mixupAlpha: number,
   }),
   margin: fc.boolean(),
+  voxelType: fc.constantFrom('float32' as const, 'float16' as const),
   tbPrefix: fc.string(),
   comment: fc.string(),
   seed: uint32,

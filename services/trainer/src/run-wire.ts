@@ -3,6 +3,7 @@ import {
   BestScore,
   RunState as WireRunState,
   SplitRule,
+  VoxelType,
   type EpochScores,
   type Run,
   type RunSettings as WireRunSettings,
@@ -17,6 +18,15 @@ import type { RunSettings } from './run-settings.ts';
 
 // Between the wire types of the training service and ours. Nothing is checked here: compileRunSettings does.
 
+const VOXEL_TYPES: Record<VoxelType, RunSettings['voxelType']> = {
+  [VoxelType.UNSPECIFIED]: 'float32',
+  [VoxelType.FLOAT32]: 'float32',
+  [VoxelType.FLOAT16]: 'float16',
+};
+export const WIRE_VOXEL_TYPES: Record<RunSettings['voxelType'], VoxelType> = {
+  float32: VoxelType.FLOAT32,
+  float16: VoxelType.FLOAT16,
+};
 const SPLITS: Record<SplitRule, RunSettings['split']> = {
   [SplitRule.UNSPECIFIED]: 'series',
   [SplitRule.SERIES]: 'series',
@@ -57,6 +67,7 @@ export function fromWireSettings(wire: WireRunSettings): RunSettings {
     epochLength: wire.epochLength || (wire.ratio === 0 ? undefined : DEFAULT_BALANCED_EPOCH_LENGTH),
     augmentation: wire.augmentation ?? NO_AUGMENTATION,
     margin: wire.margin,
+    voxelType: VOXEL_TYPES[wire.voxelType],
     tbPrefix: wire.tbPrefix,
     comment: wire.comment,
     seed: wire.seed,
@@ -76,6 +87,7 @@ function toWireSettings(settings: RunSettings): WireRunSettings {
     ...settings,
     epochLength: settings.epochLength ?? 0,
     threads: settings.threads ?? 0,
+    voxelType: WIRE_VOXEL_TYPES[settings.voxelType],
     split: WIRE_SPLITS[settings.split],
     score: WIRE_SCORES[settings.score],
     resumeRunId: '',

@@ -1,4 +1,4 @@
-import type { AugmentationSettings } from '@lunastream/augmentation';
+import type { AugmentationSettings, SampleVoxelType } from '@lunastream/augmentation';
 import type { Shape, XyzMm } from '@lunastream/volume';
 
 /** A sample of a plan. */
@@ -19,6 +19,8 @@ export interface SamplePlan {
   readonly augmentation: AugmentationSettings;
   /** Makes samples from larger chunks, so that they repeat no border. */
   readonly margin: boolean;
+  /** How samples travel; float16 rounds their voxels. */
+  readonly voxelType: SampleVoxelType;
   readonly samples: readonly PlannedSample[];
 }
 

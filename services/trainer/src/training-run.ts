@@ -178,6 +178,7 @@ export class TrainingRun {
       chunkShape: settings.chunkShape,
       augmentation: isTraining ? settings.augmentation : NO_AUGMENTATION,
       margin: isTraining && settings.margin,
+      voxelType: settings.voxelType,
       samples: planned,
     };
     const probabilities = new Float32Array(candidates.length);

@@ -91,6 +91,7 @@ export function sampleAnswer(request: StreamSamplesRequest, ordinal: number): St
         voxelsHu: pool.subarray(1),
         // Every second sample lies outside its chunk by half.
         borderFraction: ordinal % 2 === 0 ? 0 : 0.5,
+        voxelType: request.voxelType,
       },
     },
   };

@@ -17,6 +17,7 @@ export const planOf = (length: number): SamplePlan => ({
   chunkShape: CHUNK_SHAPE,
   augmentation: NO_AUGMENTATION,
   margin: false,
+  voxelType: 'float32',
   samples: Array.from({ length }, (_, ordinal) => ({
     seriesUid: `1.2.${ordinal}`,
     centerXyzMm: xyzMm(ordinal, 2, 3),

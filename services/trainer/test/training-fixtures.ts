@@ -13,6 +13,7 @@ export const SETTINGS: RunSettings = {
   epochLength: undefined,
   augmentation: CHAPTER_AUGMENTATION,
   margin: true,
+  voxelType: 'float32',
   tbPrefix: 'p2ch12',
   comment: 'dlwpt',
   seed: 7,

@@ -6,7 +6,7 @@ import { performance } from 'node:perf_hooks';
 import { promisify } from 'node:util';
 import { CHAPTER_AUGMENTATION } from '@lunastream/augmentation';
 import { LocalStack } from '@lunastream/cli';
-import { AugmentationServiceClient, type SampleReference } from '@lunastream/contracts';
+import { AugmentationServiceClient, VoxelType, type SampleReference } from '@lunastream/contracts';
 import { loadDataset } from '@lunastream/dataset';
 import { generatePhantom } from '@lunastream/phantom';
 import { createClient, readStream, type EventLoopDelay } from '@lunastream/service-kit';
@@ -135,6 +135,7 @@ async function stream(
         augmentation: CHAPTER_AUGMENTATION,
         samples: wanted,
         margin: false,
+        voxelType: VoxelType.FLOAT32,
       });
       for await (const { result } of readStream(responses)) {
         if (result?.$case !== 'sample')

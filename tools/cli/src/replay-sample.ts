@@ -1,12 +1,13 @@
 import {
-  applyTransform,
+  Augmenter,
   marginFor,
-  mixSamples,
   NO_AUGMENTATION,
   sampleTransform,
   type SampleTransform,
+  type SampleVoxelType,
 } from '@lunastream/augmentation';
 import { epochPlan, mixupPartners, NO_PARTNER, splitCandidates, type Candidate } from '@lunastream/dataset';
+import { makeSample } from '@lunastream/transform-pool';
 import type { Shape } from '@lunastream/volume';
 import { CommandError } from './errors.ts';
 import type { LocalDataset } from './local-dataset.ts';
@@ -27,8 +28,9 @@ export interface ReplayedSample {
   readonly partner: { readonly ordinal: number; readonly candidate: Candidate } | undefined;
   /** The chunk without margin, int16 HU. */
   readonly chunk: Int16Array;
-  /** float32 HU. */
-  readonly sample: Float32Array;
+  /** HU in the type that workers sent: float16 as its bit patterns. */
+  readonly voxels: ArrayBuffer;
+  readonly voxelType: SampleVoxelType;
   readonly sampleShape: Shape;
 }
 
@@ -51,20 +53,25 @@ export async function replaySample(
   const augmentation = isTraining ? settings.augmentation : NO_AUGMENTATION;
   const sampleShape = settings.chunkShape;
   const sourceShape = isTraining && settings.margin ? marginFor(augmentation, sampleShape) : sampleShape;
-  const make = async (of: Candidate, ofOrdinal: number) => {
-    const transform = sampleTransform(augmentation, { runSeed: settings.seed, epoch, ordinal: ofOrdinal });
-    const source = await dataset.readChunk(of, { shape: sampleShape, grownShape: sourceShape });
-    return { transform, sample: applyTransform(source, sourceShape, transform, sampleShape) };
-  };
-  const { transform, sample } = await make(candidate, ordinal);
+  const sourceOf = async (of: Candidate, ofOrdinal: number) => ({
+    key: { runSeed: settings.seed, epoch, ordinal: ofOrdinal },
+    voxels: (await dataset.readChunk(of, { shape: sampleShape, grownShape: sourceShape })).slice().buffer,
+  });
   const partner =
     augmentation.mixupAlpha > 0 ? partnerOf(shown, { runSeed: settings.seed, epoch }, ordinal) : undefined;
-  if (partner !== undefined) {
-    const other = await make(partner.candidate, partner.ordinal);
-    mixSamples(sample, other.sample, transform.mixupLambda, sample);
-  }
+  const source = await sourceOf(candidate, ordinal);
+  const { voxelType } = settings;
+  const { voxels } = makeSample(new Augmenter(), {
+    sampleShape,
+    sourceShape,
+    augmentation,
+    voxelType,
+    source,
+    partner: partner && (await sourceOf(partner.candidate, partner.ordinal)),
+  });
+  const transform = sampleTransform(augmentation, source.key);
   const chunk = await dataset.readChunk(candidate, { shape: sampleShape, grownShape: sampleShape });
-  return { candidate, transform, partner, chunk, sample, sampleShape };
+  return { candidate, transform, partner, chunk, voxels, voxelType, sampleShape };
 }
 
 /** The candidates that a pass of the run showed, by ordinal. */

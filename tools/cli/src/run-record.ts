@@ -28,6 +28,7 @@ const runRecordSchema = z.object({
       mixupAlpha: fraction,
     }),
     margin: z.boolean(),
+    voxelType: z.enum(['float32', 'float16']),
   }),
 });
 

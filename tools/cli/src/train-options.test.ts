@@ -1,5 +1,5 @@
 import { CHAPTER_AUGMENTATION, NO_AUGMENTATION } from '@lunastream/augmentation';
-import { BestScore, SplitRule, type RunSettings } from '@lunastream/contracts';
+import { BestScore, SplitRule, VoxelType, type RunSettings } from '@lunastream/contracts';
 import { Command, CommanderError } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { addTrainOptions, shape, toRunSettings, wholeNumber, type TrainOptions } from './train-options.ts';
@@ -44,6 +44,7 @@ describe('the flags of train', () => {
       ['--margin', undefined],
       ['--no-margin', undefined],
       ['--compat', undefined],
+      ['--voxel-type', 'float32'],
       ['--seed', 1],
       ['--ratio', undefined],
       ['--epoch-length', undefined],
@@ -65,6 +66,10 @@ describe('the flags of train', () => {
     [['--compat', '--margin'], true],
   ])('%j makes samples with a margin: %j', (flags, margin) => {
     expect(settingsOf(...flags).margin).toBe(margin);
+  });
+
+  it('ask for samples in float16 by --voxel-type', () => {
+    expect(settingsOf('--voxel-type', 'float16').voxelType).toBe(VoxelType.FLOAT16);
   });
 
   it('switch on what the chapter does not have by a flag each', () => {
@@ -96,6 +101,7 @@ describe('the flags of train', () => {
       epochLength: 0,
       augmentation: NO_AUGMENTATION,
       margin: true,
+      voxelType: VoxelType.FLOAT32,
       tbPrefix: 'p2ch12',
       comment: 'dlwpt',
       seed: 1,

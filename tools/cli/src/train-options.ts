@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { CHAPTER_AUGMENTATION, NO_AUGMENTATION, type AugmentationSettings } from '@lunastream/augmentation';
-import { BestScore, SplitRule, type RunSettings } from '@lunastream/contracts';
+import { BestScore, SplitRule, VoxelType, type RunSettings } from '@lunastream/contracts';
 import { parseShape, type Shape } from '@lunastream/volume';
 
 /** What commander makes of the flags that decide a run's result. */
@@ -21,6 +21,7 @@ export interface TrainOptions {
   readonly augmentHuScale?: number;
   readonly mixup?: number;
   readonly margin?: boolean;
+  readonly voxelType: 'float32' | 'float16';
   readonly compat?: true;
   readonly tbPrefix: string;
   readonly comment: string;
@@ -40,6 +41,7 @@ const SMALLEST_CHUNK_AXIS = 16;
 /** As in the paper's experiments on images (Zhang et al. 2018). */
 const DEFAULT_MIXUP_ALPHA = 0.2;
 const WIRE_SPLIT = { series: SplitRule.SERIES, candidate: SplitRule.CANDIDATE } as const;
+export const WIRE_VOXEL_TYPE = { float32: VoxelType.FLOAT32, float16: VoxelType.FLOAT16 } as const;
 const WIRE_SCORE = {
   f1: BestScore.F1,
   f2: BestScore.F2,
@@ -195,7 +197,12 @@ function addFurtherTransforms(command: Command): Command {
     )
     .option('--margin', 'cut larger chunks, so that no sample repeats a border (default, unless --compat)')
     .option('--no-margin', 'repeat the border where a transform looks beyond the chunk, as the chapter does')
-    .option('--compat', "the chapter's own ways where ours are better: --no-margin");
+    .option('--compat', "the chapter's own ways where ours are better: --no-margin")
+    .addOption(
+      new Option('--voxel-type <type>', 'how workers send samples; float16 halves the traffic and rounds')
+        .default('float32')
+        .choices(['float32', 'float16']),
+    );
 }
 
 /** The augmentation that the flags ask for: `--augmented` switches the chapter's on, single flags one each. */
@@ -226,6 +233,7 @@ export function toRunSettings(options: TrainOptions, dataset: string, resumeRunI
     epochLength: options.epochLength ?? 0,
     augmentation: toAugmentation(options),
     margin: options.margin ?? options.compat !== true,
+    voxelType: WIRE_VOXEL_TYPE[options.voxelType],
     tbPrefix: options.tbPrefix,
     comment: options.comment,
     seed: options.seed,

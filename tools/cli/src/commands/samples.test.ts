@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import {
   applyTransform,
   CHAPTER_AUGMENTATION,
+  Augmenter,
+  IDENTITY_MATRIX,
   marginFor,
   mixSamples,
   sampleTransform,
@@ -54,6 +56,7 @@ async function writeRun(name: string, settings: object = {}): Promise<string> {
       chunkShape: SHAPE,
       augmentation: CHAPTER_AUGMENTATION,
       margin: false,
+      voxelType: 'float32',
       ...settings,
     },
   };
@@ -87,7 +90,7 @@ async function makeSample(
   return applyTransform(chunk, grownShape, transform, SHAPE);
 }
 
-const hashOf = (sample: Float32Array) =>
+const hashOf = (sample: Float32Array | Uint16Array) =>
   createHash('sha256').update(new Uint8Array(sample.buffer)).digest('hex');
 
 describe('replay', () => {
@@ -131,6 +134,19 @@ describe('replay', () => {
     ];
     const { mixupLambda } = sampleTransform(augmentation, { runSeed: SEED, epoch: EPOCH, ordinal: 4 });
     expect(replayed.sha256).toBe(hashOf(mixSamples(own, other, mixupLambda)));
+  });
+
+  it('rounds as workers did that sent float16', async () => {
+    const run = await writeRun('float16', { voxelType: 'float16' });
+    const [candidate] = await plannedCandidates();
+    const { stdout } = await replay(run, '--ordinal', '0');
+    const sample = await makeSample(candidate!, 0);
+    const rounded = new Uint16Array(sample.length);
+    new Augmenter().resample({ voxelsHu: sample, shape: SHAPE }, IDENTITY_MATRIX, {
+      voxels: rounded,
+      shape: SHAPE,
+    });
+    expect(stdout).toContain(`float16 voxels, sha256 ${hashOf(rounded)}`);
   });
 
   it('leaves validation samples as they are cut, and says so', async () => {

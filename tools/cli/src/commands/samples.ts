@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { Option, type Command } from 'commander';
 import { CHAPTER_AUGMENTATION, marginFor } from '@lunastream/augmentation';
+import { copySampleVoxels } from '@lunastream/contracts';
 import type { Candidate } from '@lunastream/dataset';
-import type { Shape } from '@lunastream/volume';
+import { voxelCount, type Shape } from '@lunastream/volume';
 import { assertDataFolder } from '../data-folder.ts';
 import { CommandError } from '../errors.ts';
 import { augmentationFigure, describeTransform, PREVIEW_EPOCH } from '../figures/augmentation-figure.ts';
@@ -10,7 +11,7 @@ import { writeFigure } from '../figures/write-figure.ts';
 import { describeCandidate, LocalDataset, middleSlice } from '../local-dataset.ts';
 import { replaySample, shownCandidates, type ReplayedSample } from '../replay-sample.ts';
 import { readRunRecord } from '../run-record.ts';
-import { shape, wholeNumber } from '../train-options.ts';
+import { shape, WIRE_VOXEL_TYPE, wholeNumber } from '../train-options.ts';
 import type { CommandContext } from './context.ts';
 
 const LARGEST_UINT32 = 0xffff_ffff;
@@ -132,12 +133,12 @@ async function replay(options: ReplayOptions, { terminal }: CommandContext): Pro
     );
   }
   const replayed = await replaySample(dataset, record.settings, options);
-  const { candidate, transform, partner, sample } = replayed;
-  const sha256 = createHash('sha256').update(new Uint8Array(sample.buffer)).digest('hex');
+  const { candidate, transform, partner, voxels, voxelType } = replayed;
+  const sha256 = createHash('sha256').update(new Uint8Array(voxels)).digest('hex');
   if (options.out !== undefined) await writeFigure(options.out, replayFigure(replayed), terminal);
   if (options.json) {
     terminal.out(
-      `${JSON.stringify({ candidate, transform, partner, sampleShape: replayed.sampleShape, sha256 })}\n`,
+      `${JSON.stringify({ candidate, transform, partner, sampleShape: replayed.sampleShape, voxelType, sha256 })}\n`,
     );
     return;
   }
@@ -147,12 +148,14 @@ async function replay(options: ReplayOptions, { terminal }: CommandContext): Pro
     ...(partner === undefined
       ? []
       : [`mixed with ordinal ${partner.ordinal}: ${describeCandidate(partner.candidate)}`]),
-    `float32 voxels, sha256 ${sha256}`,
+    `${voxelType} voxels, sha256 ${sha256}`,
   ];
   terminal.out(`${lines.join('\n')}\n`);
 }
 
-function replayFigure({ candidate, chunk, sample, transform, sampleShape }: ReplayedSample) {
+function replayFigure({ candidate, chunk, voxels, voxelType, transform, sampleShape }: ReplayedSample) {
+  const sample = new Float32Array(voxelCount(sampleShape));
+  copySampleVoxels({ voxelsHu: Buffer.from(voxels), voxelType: WIRE_VOXEL_TYPE[voxelType] }, sample);
   const panel = (title: string, caption: string, voxelsHu: Int16Array | Float32Array) => ({
     title,
     caption,

@@ -21,7 +21,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
-import { AugmentationSettings } from "../../augment/v1/augmentation_service.ts";
+import { AugmentationSettings, VoxelType } from "../../augment/v1/augmentation_service.ts";
 import { Shape } from "../../volume/v1/volume.ts";
 
 /** How candidates are divided into training and validation. */
@@ -137,6 +137,8 @@ export interface RunSettings {
   margin: boolean;
   /** Threads of an engine that computes on the CPU, 0..256; 0 takes one per core. Results do not depend on it. */
   threads: number;
+  /** How workers send samples; unset is float32. float16 rounds voxels, so that results differ a little. */
+  voxelType: VoxelType;
 }
 
 /** Asks to start a run. */
@@ -357,6 +359,7 @@ function createBaseRunSettings(): RunSettings {
     resumeRunId: "",
     margin: false,
     threads: 0,
+    voxelType: 0,
   };
 }
 
@@ -418,6 +421,9 @@ export const RunSettings: MessageFns<RunSettings> = {
     }
     if (message.threads !== 0) {
       writer.uint32(152).uint32(message.threads);
+    }
+    if (message.voxelType !== 0) {
+      writer.uint32(168).int32(message.voxelType);
     }
     return writer;
   },
@@ -587,6 +593,14 @@ export const RunSettings: MessageFns<RunSettings> = {
             message.threads = reader.uint32();
             continue;
           }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.voxelType = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -627,6 +641,7 @@ export const RunSettings: MessageFns<RunSettings> = {
     message.resumeRunId = object.resumeRunId ?? "";
     message.margin = object.margin ?? false;
     message.threads = object.threads ?? 0;
+    message.voxelType = object.voxelType ?? 0;
     return message;
   },
 };
