@@ -24,8 +24,10 @@ const EXTENT = extentOf(CHUNK);
 const MIDDLE = centerOf(6, 8, 10);
 
 function makeStore(): TieredChunkStore {
-  return new TieredChunkStore([new MemoryChunkStore({ limitBytes: 2 ** 20 })], (tier, error) => {
-    throw new Error(`tier ${tier} failed`, { cause: error });
+  return new TieredChunkStore([new MemoryChunkStore({ limitBytes: 2 ** 20 })], {
+    onTierError: (tier, error) => {
+      throw new Error(`tier ${tier} failed`, { cause: error });
+    },
   });
 }
 

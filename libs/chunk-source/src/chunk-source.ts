@@ -3,7 +3,13 @@
  * them in tiers. Knows no wire: the chunk-cache service streams from it, and a process that needs no service uses it
  * directly.
  */
-import { LmdbChunkStore, MemoryChunkStore, TieredChunkStore, type TierStats } from '@lunastream/chunk-store';
+import {
+  LmdbChunkStore,
+  MemoryChunkStore,
+  TieredChunkStore,
+  type TierEvents,
+  type TierStats,
+} from '@lunastream/chunk-store';
 import type { Dataset } from '@lunastream/dataset';
 import type { ChunkExtent, XyzMm } from '@lunastream/volume';
 import { ChunkCutter } from './chunk-cutter.ts';
@@ -22,11 +28,9 @@ export interface ChunkSourceSettings {
   readonly volumeLimitBytes: number;
 }
 
-/** What is worth a line in a log. */
-export interface ChunkSourceEvents {
+/** What is worth a line in a log. A tier that fails is passed over: the chunk comes from the next one, or from the scan. */
+export interface ChunkSourceEvents extends TierEvents {
   readonly onDatasetRead?: OnDatasetRead;
-  /** A tier failed; the chunk came from the next one, or from the scan. */
-  readonly onTierError: (tier: string, error: unknown) => void;
 }
 
 /** Counters since the source was opened, and what it holds now. */
@@ -56,7 +60,7 @@ export interface ChunkSource {
 export function openChunkSource(settings: ChunkSourceSettings, events: ChunkSourceEvents): ChunkSource {
   const memory = new MemoryChunkStore({ limitBytes: settings.memoryLimitBytes });
   const lmdb = new LmdbChunkStore({ folder: settings.storeFolder, limitBytes: settings.storeLimitBytes });
-  const store = new TieredChunkStore([memory, lmdb], events.onTierError);
+  const store = new TieredChunkStore([memory, lmdb], events);
   const volumes = new VolumePool({ limitBytes: settings.volumeLimitBytes });
   const catalog = new DatasetCatalog(settings.datasets, events.onDatasetRead);
   const cutter = new ChunkCutter(store, volumes);

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { formatShape, type ChunkExtent, type XyzMm } from '@lunastream/volume';
+import { BORDER_RULES, CHUNK_HU_RANGE, formatShape, type ChunkExtent, type XyzMm } from '@lunastream/volume';
 
-/** Raise when the meaning of stored bytes changes (crop rule, HU range, layout): old entries are then never read. */
-const FORMAT_VERSION = 2;
+/** Raise when the meaning of stored bytes changes (how a rule cuts, their layout): old entries are then never read. */
+const FORMAT_VERSION = 3;
 
 /** Everything that decides the voxels of a chunk. */
 export interface ChunkIdentity {
@@ -16,6 +16,8 @@ export interface ChunkIdentity {
 /** A short key that differs whenever any part of `identity` differs: SHA-256 in hexadecimal. */
 export function chunkKey({ datasetFingerprint, seriesUid, centerXyzMm, extent }: ChunkIdentity): string {
   const shapes = [extent.shape, extent.grownShape].map(formatShape);
-  const parts = [FORMAT_VERSION, datasetFingerprint, seriesUid, [...centerXyzMm], ...shapes];
+  const { minimum, maximum } = CHUNK_HU_RANGE;
+  const rules = [extent.border ?? BORDER_RULES[0], minimum, maximum];
+  const parts = [FORMAT_VERSION, datasetFingerprint, seriesUid, [...centerXyzMm], ...shapes, ...rules];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }

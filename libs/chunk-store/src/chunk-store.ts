@@ -10,13 +10,13 @@ export interface ChunkStore {
   /** Keeps `voxels` under `key`, replacing what was there. Keeps a reference; the caller must not change them after. */
   put(key: string, voxels: Int16Array): Promise<void>;
   /** Counters since the store was opened, and what it holds now. */
-  stats(): TierStats;
+  stats(): TierCounts;
   /** Writes what is pending and releases files. */
   close(): Promise<void>;
 }
 
-/** Counters of one tier. */
-export interface TierStats {
+/** What a tier counts. */
+export interface TierCounts {
   readonly tier: string;
   readonly hitCount: number;
   readonly missCount: number;
@@ -28,4 +28,10 @@ export interface TierStats {
   readonly evictionCount: number;
   /** Stored chunks whose checksum did not match; none of them was served. */
   readonly corruptCount: number;
+}
+
+/** Counters of one tier among others. */
+export interface TierStats extends TierCounts {
+  /** Times the tier could not look a chunk up or keep it: disk full, server away. The chunk came from elsewhere. */
+  readonly errorCount: number;
 }

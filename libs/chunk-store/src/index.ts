@@ -1,7 +1,7 @@
 export { chunkKey, type ChunkIdentity } from './chunk-key.ts';
-export type { ChunkStore, TierStats } from './chunk-store.ts';
+export type { ChunkStore, TierCounts, TierStats } from './chunk-store.ts';
 export { ChunkStoreOpenError, ChunkStoreSettingsError } from './errors.ts';
 export { LmdbChunkStore } from './lmdb-chunk-store.ts';
 export { MemoryChunkStore } from './memory-chunk-store.ts';
 export { SingleFlight } from './single-flight.ts';
-export { TieredChunkStore } from './tiered-chunk-store.ts';
+export { TieredChunkStore, type TierEvents } from './tiered-chunk-store.ts';

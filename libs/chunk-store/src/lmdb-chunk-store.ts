@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { open, type Database, type RootDatabase } from 'lmdb';
-import type { ChunkStore, TierStats } from './chunk-store.ts';
+import type { ChunkStore, TierCounts } from './chunk-store.ts';
 import { ChunkStoreOpenError, ChunkStoreSettingsError } from './errors.ts';
 import { decodeStoredChunk, encodeStoredChunk } from './stored-chunk.ts';
 
@@ -92,7 +92,7 @@ export class LmdbChunkStore implements ChunkStore {
     });
   }
 
-  stats(): TierStats {
+  stats(): TierCounts {
     const { entryCount, sizeBytes } = this.#totals.get(TOTALS_KEY) ?? EMPTY;
     return {
       tier: this.tier,

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { ChunkStore, TierStats } from './chunk-store.ts';
+import type { ChunkStore, TierCounts } from './chunk-store.ts';
 import { ChunkStoreSettingsError } from './errors.ts';
 
 /** Keeps the most recently used chunks in this process, up to `limitBytes` of voxels. */
@@ -38,7 +38,7 @@ export class MemoryChunkStore implements ChunkStore {
     return Promise.resolve();
   }
 
-  stats(): TierStats {
+  stats(): TierCounts {
     return {
       tier: this.tier,
       hitCount: this.#hitCount,

@@ -2,9 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { MemoryChunkStore } from './memory-chunk-store.ts';
 import { TieredChunkStore } from './tiered-chunk-store.ts';
 
-const neverFails = (tier: string, error: unknown) => {
-  throw new Error(`tier ${tier} failed`, { cause: error });
+const neverFails = {
+  onTierError: (tier: string, error: unknown) => {
+    throw new Error(`tier ${tier} failed`, { cause: error });
+  },
 };
+
+const chunk = new Int16Array([1]);
 
 describe('TieredChunkStore', () => {
   it('cuts once for any number of callers at the same time', async () => {
@@ -26,17 +30,36 @@ describe('TieredChunkStore', () => {
     expect(await near.get('a')).toEqual(new Int16Array([42]));
   });
 
-  it('answers from the source when a tier fails, and reports the tier', async () => {
+  it('answers from the source while a tier fails; says so once, counts it, and says when it works again', async () => {
+    const disk = new MemoryChunkStore({ limitBytes: 1000 });
+    const put = disk.put.bind(disk);
+    disk.put = () => Promise.reject(new Error('disk full'));
+    const said: string[] = [];
+    const store = new TieredChunkStore([disk], {
+      onTierError: (tier, error) => said.push(`${tier}: ${(error as Error).message}`),
+      onTierRecovered: (tier) => said.push(`${tier} works`),
+    });
+    for (const key of ['a', 'b', 'c']) {
+      expect(await store.getOrCut(key, () => Promise.resolve(chunk))).toEqual(chunk);
+    }
+    await store.settled();
+    expect(said).toEqual(['memory: disk full']);
+    expect(store.stats()).toMatchObject([{ errorCount: 3, entryCount: 0 }]);
+    disk.put = put;
+    await store.getOrCut('a', () => Promise.resolve(chunk));
+    await store.close();
+    expect(said).toEqual(['memory: disk full', 'memory works']);
+    expect(store.cutCount).toBe(4);
+  });
+
+  it('answers from the source when a tier cannot be read', async () => {
     const broken = new MemoryChunkStore({ limitBytes: 1000 });
     broken.get = () => Promise.reject(new Error('unreadable'));
-    broken.put = () => Promise.reject(new Error('disk full'));
-    const reported: string[] = [];
-    const store = new TieredChunkStore([broken], (_tier, error) => reported.push((error as Error).message));
-    expect(await store.getOrCut('a', () => Promise.resolve(new Int16Array([1])))).toEqual(
-      new Int16Array([1]),
-    );
+    const said: unknown[] = [];
+    const store = new TieredChunkStore([broken], { onTierError: (_, error) => said.push(error) });
+    expect(await store.getOrCut('a', () => Promise.resolve(chunk))).toEqual(chunk);
     await store.close();
-    expect(reported).toEqual(['unreadable', 'disk full']);
+    expect(said).toEqual([new Error('unreadable')]);
   });
 
   it('tries again after a failed cut', async () => {

@@ -113,12 +113,8 @@ describe('grownWindow()', () => {
 
   it('grows from the window of the border rule', () => {
     const grownShape = { depth: 6, height: 8, width: 4 };
-    const { startIrc, insideStartIrc, insideShape } = grownWindow(
-      of,
-      irc(0, 4, 8),
-      { shape, grownShape },
-      'pad-air',
-    );
+    const extent = { shape, grownShape, border: 'pad-air' } as const;
+    const { startIrc, insideStartIrc, insideShape } = grownWindow(of, irc(0, 4, 8), extent);
     // Unshifted the chunk starts at -2, 2, 6; it grows by 1, 2 and 0.
     expect(startIrc).toEqual([-3, 0, 6]);
     expect(insideStartIrc).toEqual([0, 0, 6]);

@@ -15,11 +15,13 @@ import {
 import { BadChunkShapeError } from './errors.ts';
 import type { VolumeReader } from './volume.ts';
 
-/** How much is cut: a chunk, and what it grows to. */
+/** What is cut around a centre: a chunk, and what it grows to. */
 export interface ChunkExtent {
   readonly shape: Shape;
   /** `shape`, or larger by an even number of voxels along every axis. */
   readonly grownShape: Shape;
+  /** What happens where the chunk would reach beyond the scan. Default `shift`. */
+  readonly border?: BorderRule;
 }
 
 /**
@@ -30,8 +32,7 @@ export interface ChunkExtent {
 export function grownWindow(
   volumeShape: Shape,
   centerIrc: Irc,
-  { shape, grownShape }: ChunkExtent,
-  border: BorderRule = 'shift',
+  { shape, grownShape, border }: ChunkExtent,
 ): ChunkWindow {
   const { startIrc } = chunkWindow(volumeShape, centerIrc, shape, border);
   const grow = (axis: 'depth' | 'height' | 'width', start: number) => {
@@ -128,10 +129,9 @@ export async function readGrownChunk(
   reader: VolumeReader,
   centerIrc: Irc,
   extent: ChunkExtent,
-  border: BorderRule = 'shift',
 ): Promise<Int16Array> {
   const { shape } = reader.geometry;
-  const window = grownWindow(shape, centerIrc, extent, border);
+  const window = grownWindow(shape, centerIrc, extent);
   const { insideStartIrc, insideShape } = window;
   const voxelsHu = await reader.readWindow(insideStartIrc, insideShape);
   const inside = completeChunk({ ...window, startIrc: insideStartIrc, chunkShape: insideShape }, voxelsHu);

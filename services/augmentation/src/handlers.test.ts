@@ -9,6 +9,7 @@ import {
 } from '@lunastream/augmentation';
 import {
   AugmentationServiceClient,
+  BorderRule,
   ChunkErrorCode,
   ChunkServiceClient,
   copySampleVoxels,
@@ -58,6 +59,7 @@ async function startWorker(cacheAddress: string) {
       samples: [],
       margin: false,
       voxelType: VoxelType.FLOAT32,
+      border: BorderRule.UNSPECIFIED,
       ...request,
     });
   return { ...server, openLease, maker };

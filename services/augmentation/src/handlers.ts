@@ -149,6 +149,7 @@ async function* readSources(
       datasetFingerprint: request.datasetFingerprint,
       shape: sampleShape,
       grownShape: sourceShape,
+      border: request.border,
       references: request.samples.flatMap(placesOf),
     }),
     signal,

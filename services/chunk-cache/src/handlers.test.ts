@@ -2,6 +2,7 @@ import { Metadata } from '@grpc/grpc-js';
 import { openChunkSource } from '@lunastream/chunk-source';
 import { candidateRow, centerOf, layOutScans, makeScan } from '@lunastream/chunk-source/testing';
 import {
+  BorderRule,
   ChunkErrorCode,
   ChunkServiceClient,
   DatasetServiceClient,
@@ -65,6 +66,7 @@ async function startChunkCache(folder: string) {
         datasetFingerprint: '',
         shape: SHAPE,
         grownShape: undefined,
+        border: BorderRule.UNSPECIFIED,
         references: [],
         ...request,
       }),
@@ -128,6 +130,24 @@ describe('ChunkService.StreamChunks', () => {
         value: {
           message: 'Cannot cut a chunk of scan a: center_xyz_mm must be three finite numbers, got none',
         },
+      });
+    }));
+
+  it('moves chunks inside the scan or fills them up with air, as asked, and keeps the two apart', () =>
+    withChunkCache([], async ({ openStream }) => {
+      const corner = [0, 15, 0] as const;
+      const cut = async (border: BorderRule) =>
+        (await collect(openStream({ references: [reference('a', corner)], border }))).map(outcome);
+      const padded = [...cropChunk(makeScan(1), irc(...corner), SHAPE, 'pad-air')];
+      expect(padded).not.toEqual(expectedVoxels(1, corner));
+      expect(await cut(BorderRule.PAD_AIR)).toEqual([padded]);
+      for (const border of [BorderRule.SHIFT, BorderRule.UNSPECIFIED]) {
+        expect(await cut(border)).toEqual([expectedVoxels(1, corner)]);
+      }
+      expect(await cut(BorderRule.PAD_AIR)).toEqual([padded]);
+      expect(await failureOf(cut(7 as BorderRule))).toEqual({
+        status: 'INVALID_ARGUMENT',
+        details: 'Cannot stream chunks: border must be a rule that this version knows, got 7',
       });
     }));
 
@@ -244,6 +264,7 @@ describe('ChunkService.GetChunkStats', () => {
         sizeBytes: 0,
         evictionCount: 0,
         corruptCount: 0,
+        errorCount: 0,
       };
       expect(await stats()).toEqual({
         tiers: [

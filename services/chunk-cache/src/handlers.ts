@@ -1,4 +1,5 @@
 import {
+  BorderRule as WireBorderRule,
   ChunkErrorCode,
   ChunkServiceService,
   DatasetServiceService,
@@ -28,7 +29,15 @@ import {
   type RequestErrorKind,
   type ServedService,
 } from '@lunastream/service-kit';
-import { formatShape, voxelCount, xyzMm, type ChunkExtent, type Shape, type XyzMm } from '@lunastream/volume';
+import {
+  formatShape,
+  voxelCount,
+  xyzMm,
+  type BorderRule,
+  type ChunkExtent,
+  type Shape,
+  type XyzMm,
+} from '@lunastream/volume';
 
 // Wire types stop in this file.
 
@@ -45,6 +54,12 @@ const CODE_OF_FAULT: Record<ChunkFault, ChunkErrorCode> = {
   'not-found': ChunkErrorCode.NOT_FOUND,
   'out-of-range': ChunkErrorCode.OUT_OF_RANGE,
   'data-loss': ChunkErrorCode.DATA_LOSS,
+};
+
+const BORDERS: Partial<Record<WireBorderRule, BorderRule>> = {
+  [WireBorderRule.UNSPECIFIED]: 'shift',
+  [WireBorderRule.SHIFT]: 'shift',
+  [WireBorderRule.PAD_AIR]: 'pad-air',
 };
 
 const KIND_OF_DATASET_FAULT: Record<DatasetFault, RequestErrorKind> = {
@@ -72,8 +87,8 @@ export function createHandlers(source: ChunkSource, context: HandlerContext): Se
       }
     }),
     getChunkStats: unaryHandler(context, () => {
-      const { tiers, cutChunkCount } = source.stats();
-      return Promise.resolve({ tiers: [...tiers], cutChunkCount, failedChunkCount });
+      const { tiers, ...counts } = source.stats();
+      return Promise.resolve({ ...counts, tiers: [...tiers], failedChunkCount });
     }),
   };
   return [
@@ -146,7 +161,17 @@ function checkedShape(field: string, shape: Shape | undefined): Shape {
   return shape;
 }
 
-function checkedExtent({ shape: asked, grownShape: grown, references }: StreamChunksRequest): ChunkExtent {
+function checkedBorder(wire: WireBorderRule): BorderRule {
+  const border = BORDERS[wire];
+  if (border !== undefined) return border;
+  throw new RequestError(
+    'invalid-argument',
+    `Cannot stream chunks: border must be a rule that this version knows, got ${wire}`,
+  );
+}
+
+function checkedExtent(request: StreamChunksRequest): ChunkExtent {
+  const { shape: asked, grownShape: grown, references } = request;
   const shape = checkedShape('shape', asked);
   const grownShape = checkedShape('grown_shape', grown ?? shape);
   const margins = (['depth', 'height', 'width'] as const).map((axis) => grownShape[axis] - shape[axis]);
@@ -162,7 +187,7 @@ function checkedExtent({ shape: asked, grownShape: grown, references }: StreamCh
       `Cannot stream chunks: references must be 1..${MAX_REFERENCES}, got ${references.length}`,
     );
   }
-  return { shape, grownShape };
+  return { shape, grownShape, border: checkedBorder(request.border) };
 }
 
 function centerOf({ seriesUid, centerXyzMm }: ChunkReference): XyzMm {

@@ -16,7 +16,11 @@ await runService(
             `data set ${dataset} read`,
           ),
         onTierError: (tier, error) =>
-          context.logger.error({ err: error, tier }, `tier ${tier} failed; serving from the next`),
+          context.logger.error(
+            { err: error, tier },
+            `tier ${tier} fails; serving without it, which is said once`,
+          ),
+        onTierRecovered: (tier) => context.logger.info({ tier }, `tier ${tier} works again`),
       });
       return Promise.resolve({
         services: createHandlers(source, context),

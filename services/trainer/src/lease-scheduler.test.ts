@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { NO_AUGMENTATION } from '@lunastream/augmentation';
-import { VoxelType } from '@lunastream/contracts';
+import { BorderRule, VoxelType } from '@lunastream/contracts';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
@@ -74,6 +74,7 @@ describe('LeaseScheduler.stream()', () => {
       augmentation: NO_AUGMENTATION,
       margin: false,
       voxelType: VoxelType.FLOAT32,
+      border: BorderRule.SHIFT,
       samples: [
         { ordinal: 0, seriesUid: '1.2.0', centerXyzMm: { x: 0, y: 2, z: 3 }, partner: undefined },
         { ordinal: 1, seriesUid: '1.2.1', centerXyzMm: { x: 1, y: 2, z: 3 }, partner: undefined },

@@ -3,7 +3,7 @@ import { copySampleVoxels, sampleBytes, type StreamSamplesResponse } from '@luna
 import { errorText, isServiceError, readStream } from '@lunastream/service-kit';
 import { voxelCount } from '@lunastream/volume';
 import { SampleUnavailableError } from './errors.ts';
-import { WIRE_VOXEL_TYPES } from './run-wire.ts';
+import { WIRE_BORDERS, WIRE_VOXEL_TYPES } from './run-wire.ts';
 import type { SamplePlan, SampleSource } from './sample-source.ts';
 import { WorkerPool, type PooledWorker, type SampleWorker } from './worker-pool.ts';
 
@@ -197,7 +197,7 @@ class LeaseSession {
   }
 
   #toRequest(ordinals: readonly number[]) {
-    const { samples, voxelType, ...plan } = this.#plan;
+    const { samples, voxelType, border, ...plan } = this.#plan;
     const { runSeed, epoch } = plan;
     const placeOf = (ordinal: number) => {
       const { seriesUid, centerXyzMm } = samples[ordinal]!;
@@ -207,6 +207,7 @@ class LeaseSession {
     return {
       ...plan,
       voxelType: WIRE_VOXEL_TYPES[voxelType],
+      border: WIRE_BORDERS[border],
       leaseId: `${runSeed}/${epoch}/${ordinals[0]}+${ordinals.length}`,
       samples: ordinals.map((ordinal) => {
         const { partnerOrdinal } = samples[ordinal]!;

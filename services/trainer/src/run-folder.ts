@@ -2,6 +2,7 @@ import { appendFile, mkdir, readdir, readFile, rename, writeFile } from 'node:fs
 import { join, resolve } from 'node:path';
 import { decodeCheckpoint, encodeCheckpoint, type Checkpoint } from '@lunastream/engine';
 import type { EpochRecord } from '@lunastream/metrics';
+import { BORDER_RULES } from '@lunastream/volume';
 import { RunFolderError } from './errors.ts';
 import { formatDateTime } from './estimate-lines.ts';
 import type { RunStatus } from './run-journal.ts';
@@ -101,8 +102,10 @@ export class RunFolder {
     return this.#replace('run.json', `${JSON.stringify(record, null, 2)}\n`);
   }
 
-  readRecord(): Promise<RunRecord> {
-    return this.#readJson<RunRecord>('run.json');
+  async readRecord(): Promise<RunRecord> {
+    const record = await this.#readJson<RunRecord>('run.json');
+    // Records of earlier versions say no border rule: there was one.
+    return { ...record, settings: Object.assign({ border: BORDER_RULES[0] }, record.settings) };
   }
 
   writeStatus(status: RunStatus): Promise<void> {

@@ -5,7 +5,7 @@ import {
   type SampleVoxelType,
 } from '@lunastream/augmentation';
 import { BEST_SCORES, type BestScore } from '@lunastream/metrics';
-import { formatShape, type Shape } from '@lunastream/volume';
+import { BORDER_RULES, formatShape, type BorderRule, type Shape } from '@lunastream/volume';
 
 /** Everything that decides the result of a run; recorded whole in run.json and in every checkpoint. */
 export interface RunSettings {
@@ -25,6 +25,8 @@ export interface RunSettings {
   readonly margin: boolean;
   /** How workers send samples; float16 rounds voxels, so that results differ a little. */
   readonly voxelType: SampleVoxelType;
+  /** What happens to chunks that would reach beyond their scan. */
+  readonly border: BorderRule;
   /** First folder level of the run. */
   readonly tbPrefix: string;
   /** Last part of the run's name. */
@@ -117,6 +119,7 @@ export function compileRunSettings(settings: RunSettings): RunSettings {
       : [`threshold must be in 0..1, got ${settings.threshold}`]),
     ...choiceFault('voxel type', settings.voxelType, VOXEL_TYPES),
     ...choiceFault('split', settings.split, SPLIT_RULES),
+    ...choiceFault('border', settings.border, BORDER_RULES),
     ...choiceFault('score', settings.score, BEST_SCORES),
     ...(NAME.test(settings.tbPrefix) ? [] : [nameFault('tb prefix', settings.tbPrefix)]),
     ...(NAME.test(settings.comment) ? [] : [nameFault('comment', settings.comment)]),

@@ -33,6 +33,7 @@ const runSettings: fc.Arbitrary<RunSettings> = fc.record({
   }),
   margin: fc.boolean(),
   voxelType: fc.constantFrom('float32' as const, 'float16' as const),
+  border: fc.constantFrom('shift', 'pad-air'),
   tbPrefix: fc.string(),
   comment: fc.string(),
   seed: uint32,

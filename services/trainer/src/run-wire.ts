@@ -1,6 +1,7 @@
 import { NO_AUGMENTATION } from '@lunastream/augmentation';
 import {
   BestScore,
+  BorderRule as WireBorderRule,
   RunState as WireRunState,
   SplitRule,
   VoxelType,
@@ -12,6 +13,7 @@ import {
 } from '@lunastream/contracts';
 import { DEFAULT_BALANCED_EPOCH_LENGTH } from '@lunastream/dataset';
 import type { EpochRecord } from '@lunastream/metrics';
+import type { BorderRule } from '@lunastream/volume';
 import type { RunEvent, RunState, RunStatus } from './run-journal.ts';
 import type { RunView } from './run-manager.ts';
 import type { RunSettings } from './run-settings.ts';
@@ -38,6 +40,15 @@ const SCORES: Record<BestScore, RunSettings['score']> = {
   [BestScore.F2]: 'f2',
   [BestScore.RECALL]: 'recall',
   [BestScore.AUC]: 'auc',
+};
+const BORDERS: Record<WireBorderRule, BorderRule> = {
+  [WireBorderRule.UNSPECIFIED]: 'shift',
+  [WireBorderRule.SHIFT]: 'shift',
+  [WireBorderRule.PAD_AIR]: 'pad-air',
+};
+export const WIRE_BORDERS: Record<BorderRule, WireBorderRule> = {
+  shift: WireBorderRule.SHIFT,
+  'pad-air': WireBorderRule.PAD_AIR,
 };
 const WIRE_SPLITS: Record<RunSettings['split'], SplitRule> = {
   series: SplitRule.SERIES,
@@ -68,6 +79,7 @@ export function fromWireSettings(wire: WireRunSettings): RunSettings {
     augmentation: wire.augmentation ?? NO_AUGMENTATION,
     margin: wire.margin,
     voxelType: VOXEL_TYPES[wire.voxelType],
+    border: BORDERS[wire.border],
     tbPrefix: wire.tbPrefix,
     comment: wire.comment,
     seed: wire.seed,
@@ -88,6 +100,7 @@ function toWireSettings(settings: RunSettings): WireRunSettings {
     epochLength: settings.epochLength ?? 0,
     threads: settings.threads ?? 0,
     voxelType: WIRE_VOXEL_TYPES[settings.voxelType],
+    border: WIRE_BORDERS[settings.border],
     split: WIRE_SPLITS[settings.split],
     score: WIRE_SCORES[settings.score],
     resumeRunId: '',

@@ -1,5 +1,5 @@
 import type { AugmentationSettings, SampleVoxelType } from '@lunastream/augmentation';
-import type { Shape, XyzMm } from '@lunastream/volume';
+import type { BorderRule, Shape, XyzMm } from '@lunastream/volume';
 
 /** A sample of a plan. */
 export interface PlannedSample {
@@ -21,6 +21,8 @@ export interface SamplePlan {
   readonly margin: boolean;
   /** How samples travel; float16 rounds their voxels. */
   readonly voxelType: SampleVoxelType;
+  /** What happens to chunks that would reach beyond their scan. */
+  readonly border: BorderRule;
   readonly samples: readonly PlannedSample[];
 }
 

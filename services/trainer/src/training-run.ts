@@ -179,6 +179,7 @@ export class TrainingRun {
       augmentation: isTraining ? settings.augmentation : NO_AUGMENTATION,
       margin: isTraining && settings.margin,
       voxelType: settings.voxelType,
+      border: settings.border,
       samples: planned,
     };
     const probabilities = new Float32Array(candidates.length);

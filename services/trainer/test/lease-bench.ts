@@ -18,6 +18,7 @@ export const planOf = (length: number): SamplePlan => ({
   augmentation: NO_AUGMENTATION,
   margin: false,
   voxelType: 'float32',
+  border: 'shift',
   samples: Array.from({ length }, (_, ordinal) => ({
     seriesUid: `1.2.${ordinal}`,
     centerXyzMm: xyzMm(ordinal, 2, 3),

@@ -14,6 +14,7 @@ export const SETTINGS: RunSettings = {
   augmentation: CHAPTER_AUGMENTATION,
   margin: true,
   voxelType: 'float32',
+  border: 'shift',
   tbPrefix: 'p2ch12',
   comment: 'dlwpt',
   seed: 7,

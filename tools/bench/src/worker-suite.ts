@@ -6,7 +6,12 @@ import { performance } from 'node:perf_hooks';
 import { promisify } from 'node:util';
 import { CHAPTER_AUGMENTATION } from '@lunastream/augmentation';
 import { LocalStack } from '@lunastream/cli';
-import { AugmentationServiceClient, VoxelType, type SampleReference } from '@lunastream/contracts';
+import {
+  AugmentationServiceClient,
+  BorderRule,
+  VoxelType,
+  type SampleReference,
+} from '@lunastream/contracts';
 import { loadDataset } from '@lunastream/dataset';
 import { generatePhantom } from '@lunastream/phantom';
 import { createClient, readStream, type EventLoopDelay } from '@lunastream/service-kit';
@@ -136,6 +141,7 @@ async function stream(
         samples: wanted,
         margin: false,
         voxelType: VoxelType.FLOAT32,
+        border: BorderRule.UNSPECIFIED,
       });
       for await (const { result } of readStream(responses)) {
         if (result?.$case !== 'sample')

@@ -86,7 +86,7 @@ describe('buf breaking', () => {
     const edit = {
       file: CHUNK,
       from: 'uint64 corrupt_count = 8;',
-      to: 'uint64 corrupt_count = 8;\n  // Planted.\n  uint64 planted_count = 9;',
+      to: 'uint64 corrupt_count = 8;\n  // Planted.\n  uint64 planted_count = 99;',
     };
     expect(await onEditedProtos(edit, compareWithBaseline)).toEqual({ code: 0, faults: [] });
   });

@@ -51,11 +51,12 @@ export async function replaySample(
     throw new CommandError(`Cannot replay ordinal ${ordinal}: the epoch has ordinals 0..${shown.length - 1}`);
   }
   const augmentation = isTraining ? settings.augmentation : NO_AUGMENTATION;
-  const sampleShape = settings.chunkShape;
+  const { chunkShape: sampleShape, border } = settings;
   const sourceShape = isTraining && settings.margin ? marginFor(augmentation, sampleShape) : sampleShape;
   const sourceOf = async (of: Candidate, ofOrdinal: number) => ({
     key: { runSeed: settings.seed, epoch, ordinal: ofOrdinal },
-    voxels: (await dataset.readChunk(of, { shape: sampleShape, grownShape: sourceShape })).slice().buffer,
+    voxels: (await dataset.readChunk(of, { shape: sampleShape, grownShape: sourceShape, border })).slice()
+      .buffer,
   });
   const partner =
     augmentation.mixupAlpha > 0 ? partnerOf(shown, { runSeed: settings.seed, epoch }, ordinal) : undefined;
@@ -70,7 +71,7 @@ export async function replaySample(
     partner: partner && (await sourceOf(partner.candidate, partner.ordinal)),
   });
   const transform = sampleTransform(augmentation, source.key);
-  const chunk = await dataset.readChunk(candidate, { shape: sampleShape, grownShape: sampleShape });
+  const chunk = await dataset.readChunk(candidate, { shape: sampleShape, grownShape: sampleShape, border });
   return { candidate, transform, partner, chunk, voxels, voxelType, sampleShape };
 }
 

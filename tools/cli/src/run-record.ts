@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { BORDER_RULES } from '@lunastream/volume';
 import { CommandError } from './errors.ts';
 
 const axis = z.int().positive();
@@ -29,6 +30,8 @@ const runRecordSchema = z.object({
     }),
     margin: z.boolean(),
     voxelType: z.enum(['float32', 'float16']),
+    // Runs of earlier versions knew no other.
+    border: z.enum(BORDER_RULES).default('shift'),
   }),
 });
 

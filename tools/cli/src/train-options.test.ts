@@ -1,5 +1,5 @@
 import { CHAPTER_AUGMENTATION, NO_AUGMENTATION } from '@lunastream/augmentation';
-import { BestScore, SplitRule, VoxelType, type RunSettings } from '@lunastream/contracts';
+import { BestScore, BorderRule, SplitRule, VoxelType, type RunSettings } from '@lunastream/contracts';
 import { Command, CommanderError } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { addTrainOptions, shape, toRunSettings, wholeNumber, type TrainOptions } from './train-options.ts';
@@ -49,6 +49,7 @@ describe('the flags of train', () => {
       ['--ratio', undefined],
       ['--epoch-length', undefined],
       ['--chunk', { depth: 32, height: 48, width: 48 }],
+      ['--border', 'shift'],
       ['--lr', 0.001],
       ['--momentum', 0.99],
       ['--engine', 'auto'],
@@ -106,6 +107,7 @@ describe('the flags of train', () => {
       comment: 'dlwpt',
       seed: 1,
       chunkShape: { depth: 32, height: 48, width: 48 },
+      border: BorderRule.SHIFT,
       learningRate: 0.001,
       momentum: 0.99,
       engine: 'auto',

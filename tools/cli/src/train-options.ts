@@ -1,7 +1,13 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { CHAPTER_AUGMENTATION, NO_AUGMENTATION, type AugmentationSettings } from '@lunastream/augmentation';
-import { BestScore, SplitRule, VoxelType, type RunSettings } from '@lunastream/contracts';
-import { parseShape, type Shape } from '@lunastream/volume';
+import {
+  BestScore,
+  BorderRule as WireBorderRule,
+  SplitRule,
+  VoxelType,
+  type RunSettings,
+} from '@lunastream/contracts';
+import { BORDER_RULES, parseShape, type BorderRule, type Shape } from '@lunastream/volume';
 
 /** What commander makes of the flags that decide a run's result. */
 export interface TrainOptions {
@@ -27,6 +33,7 @@ export interface TrainOptions {
   readonly comment: string;
   readonly seed: number;
   readonly chunk: Shape;
+  readonly border: BorderRule;
   readonly lr: number;
   readonly momentum: number;
   readonly engine: string;
@@ -42,6 +49,7 @@ const SMALLEST_CHUNK_AXIS = 16;
 const DEFAULT_MIXUP_ALPHA = 0.2;
 const WIRE_SPLIT = { series: SplitRule.SERIES, candidate: SplitRule.CANDIDATE } as const;
 export const WIRE_VOXEL_TYPE = { float32: VoxelType.FLOAT32, float16: VoxelType.FLOAT16 } as const;
+const WIRE_BORDER = { shift: WireBorderRule.SHIFT, 'pad-air': WireBorderRule.PAD_AIR } as const;
 const WIRE_SCORE = {
   f1: BestScore.F1,
   f2: BestScore.F2,
@@ -81,6 +89,16 @@ export function shape(smallestAxis: number): (text: string) => Shape {
     }
     throw new InvalidArgumentError(rule);
   };
+}
+
+/** `--border`: what happens to chunks that would reach beyond their scan. */
+export function borderOption(): Option {
+  return new Option(
+    '--border <rule>',
+    'chunks at the border of a scan: moved inside as in the chapter (shift), or filled up with air (pad-air)',
+  )
+    .default(BORDER_RULES[0])
+    .choices(BORDER_RULES);
 }
 
 /** Adds the flags that decide a run's result: the chapter's by name and default, then ours. */
@@ -146,6 +164,7 @@ function addOurOptions(command: Command): Command {
         .default({ depth: 32, height: 48, width: 48 }, '32x48x48')
         .argParser(shape(SMALLEST_CHUNK_AXIS)),
     )
+    .addOption(borderOption())
     .addOption(
       new Option('--lr <rate>', 'learning rate')
         .default(0.001)
@@ -238,6 +257,7 @@ export function toRunSettings(options: TrainOptions, dataset: string, resumeRunI
     comment: options.comment,
     seed: options.seed,
     chunkShape: options.chunk,
+    border: WIRE_BORDER[options.border],
     learningRate: options.lr,
     momentum: options.momentum,
     engine: options.engine,

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  BorderRule,
   ChunkErrorCode,
   ChunkServiceClient,
   DatasetServiceClient,
@@ -50,6 +51,7 @@ async function startCache(dataFolder: string, storeFolder: string) {
         datasetFingerprint: '',
         shape: SHAPE,
         grownShape: undefined,
+        border: BorderRule.UNSPECIFIED,
         references,
       };
       const answers: StreamChunksResponse[] = [];

@@ -2,7 +2,12 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AugmentationServiceClient, VoxelType, type SampleReference } from '@lunastream/contracts';
+import {
+  AugmentationServiceClient,
+  BorderRule,
+  VoxelType,
+  type SampleReference,
+} from '@lunastream/contracts';
 import { createClient, readStream, type ServingMessage } from '@lunastream/service-kit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { lunastream, onlyRun, startService } from '../src/lunastream.ts';
@@ -99,6 +104,7 @@ it('lunastream replay makes the bytes that a worker sends for the same sample', 
     samples,
     margin: true,
     voxelType: VoxelType.FLOAT32,
+    border: BorderRule.UNSPECIFIED,
   });
   const hashes: string[] = [];
   for await (const { result } of readStream(stream)) {

@@ -17,7 +17,7 @@ import {
   type Metadata,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { CenterXyzMm, Shape } from "../../volume/v1/volume.ts";
+import { BorderRule, CenterXyzMm, Shape } from "../../volume/v1/volume.ts";
 
 /** How the voxels of a sample are sent. */
 export const VoxelType = {
@@ -136,6 +136,8 @@ export interface StreamSamplesRequest {
   margin: boolean;
   /** How voxels are sent. Unset asks for float32, which is exact. */
   voxelType: VoxelType;
+  /** What happens to chunks that would reach beyond their scan. */
+  border: BorderRule;
 }
 
 /** The answer to one sample reference. */
@@ -527,6 +529,7 @@ function createBaseStreamSamplesRequest(): StreamSamplesRequest {
     samples: [],
     margin: false,
     voxelType: 0,
+    border: 0,
   };
 }
 
@@ -561,6 +564,9 @@ export const StreamSamplesRequest: MessageFns<StreamSamplesRequest> = {
     }
     if (message.voxelType !== 0) {
       writer.uint32(80).int32(message.voxelType);
+    }
+    if (message.border !== 0) {
+      writer.uint32(88).int32(message.border);
     }
     return writer;
   },
@@ -658,6 +664,14 @@ export const StreamSamplesRequest: MessageFns<StreamSamplesRequest> = {
             message.voxelType = reader.int32() as any;
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.border = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -689,6 +703,7 @@ export const StreamSamplesRequest: MessageFns<StreamSamplesRequest> = {
     message.samples = object.samples?.map((e) => SampleReference.fromPartial(e)) || [];
     message.margin = object.margin ?? false;
     message.voxelType = object.voxelType ?? 0;
+    message.border = object.border ?? 0;
     return message;
   },
 };

@@ -20,7 +20,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { CenterXyzMm, Shape } from "../../volume/v1/volume.ts";
+import { BorderRule, CenterXyzMm, Shape } from "../../volume/v1/volume.ts";
 
 /** Kinds of fault of one chunk. */
 export const ChunkErrorCode = {
@@ -57,10 +57,7 @@ export interface StreamChunksRequest {
   dataset: string;
   /** Fingerprint that the data set must have; empty accepts any. */
   datasetFingerprint: string;
-  /**
-   * Shape of every chunk. Windows are shifted inside the scan at its borders; a scan thinner than the chunk is padded
-   * with air (-1000 HU) on both sides.
-   */
+  /** Shape of every chunk. A scan thinner than the chunk is padded with air (-1000 HU) on both sides. */
   shape:
     | Shape
     | undefined;
@@ -70,7 +67,11 @@ export interface StreamChunksRequest {
    * Shape to send: that of the chunk, or larger by an even number of voxels along every axis. The chunk's window stays
    * where it is and is grown on all sides; beyond the scan the nearest voxel is repeated. Absent sends the chunk alone.
    */
-  grownShape: Shape | undefined;
+  grownShape:
+    | Shape
+    | undefined;
+  /** What happens to chunks that would reach beyond the scan. */
+  border: BorderRule;
 }
 
 /** The answer to one reference. */
@@ -125,22 +126,24 @@ export interface GetChunkStatsResponse {
 
 /** Counters of one cache tier. */
 export interface TierStats {
-  /** Name of the tier: "memory" or "lmdb". */
+  /** Name of the tier: "memory", "lmdb" or "valkey". */
   tier: string;
   /** Chunks found in this tier. */
   hitCount: number;
   /** Chunks looked for and not found. */
   missCount: number;
-  /** Chunks held now. */
+  /** Chunks held now; 0 where a server keeps count. */
   entryCount: number;
-  /** Bytes of voxels held now. */
+  /** Bytes of voxels held now; 0 where a server keeps count. */
   sizeBytes: number;
-  /** Most bytes this tier may hold. */
+  /** Most bytes this tier may hold; 0 where a server sets the limit. */
   limitBytes: number;
   /** Chunks dropped to stay below the limit. */
   evictionCount: number;
-  /** Stored chunks whose checksum did not match; each was cut again. */
+  /** Stored chunks whose checksum did not match; each was dropped and cut again. */
   corruptCount: number;
+  /** Times the tier could not look a chunk up or keep it: disk full, server away. The chunk came from elsewhere. */
+  errorCount: number;
 }
 
 function createBaseChunkReference(): ChunkReference {
@@ -213,7 +216,7 @@ export const ChunkReference: MessageFns<ChunkReference> = {
 };
 
 function createBaseStreamChunksRequest(): StreamChunksRequest {
-  return { dataset: "", datasetFingerprint: "", shape: undefined, references: [], grownShape: undefined };
+  return { dataset: "", datasetFingerprint: "", shape: undefined, references: [], grownShape: undefined, border: 0 };
 }
 
 export const StreamChunksRequest: MessageFns<StreamChunksRequest> = {
@@ -232,6 +235,9 @@ export const StreamChunksRequest: MessageFns<StreamChunksRequest> = {
     }
     if (message.grownShape !== undefined) {
       Shape.encode(message.grownShape, writer.uint32(42).fork()).join();
+    }
+    if (message.border !== 0) {
+      writer.uint32(48).int32(message.border);
     }
     return writer;
   },
@@ -289,6 +295,14 @@ export const StreamChunksRequest: MessageFns<StreamChunksRequest> = {
             message.grownShape = Shape.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.border = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -313,6 +327,7 @@ export const StreamChunksRequest: MessageFns<StreamChunksRequest> = {
     message.grownShape = (object.grownShape !== undefined && object.grownShape !== null)
       ? Shape.fromPartial(object.grownShape)
       : undefined;
+    message.border = object.border ?? 0;
     return message;
   },
 };
@@ -676,6 +691,7 @@ function createBaseTierStats(): TierStats {
     limitBytes: 0,
     evictionCount: 0,
     corruptCount: 0,
+    errorCount: 0,
   };
 }
 
@@ -704,6 +720,9 @@ export const TierStats: MessageFns<TierStats> = {
     }
     if (message.corruptCount !== 0) {
       writer.uint32(64).uint64(message.corruptCount);
+    }
+    if (message.errorCount !== 0) {
+      writer.uint32(72).uint64(message.errorCount);
     }
     return writer;
   },
@@ -785,6 +804,14 @@ export const TierStats: MessageFns<TierStats> = {
             message.corruptCount = longToNumber(reader.uint64());
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.errorCount = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -810,6 +837,7 @@ export const TierStats: MessageFns<TierStats> = {
     message.limitBytes = object.limitBytes ?? 0;
     message.evictionCount = object.evictionCount ?? 0;
     message.corruptCount = object.corruptCount ?? 0;
+    message.errorCount = object.errorCount ?? 0;
     return message;
   },
 };

@@ -22,7 +22,7 @@ import {
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { AugmentationSettings, VoxelType } from "../../augment/v1/augmentation_service.ts";
-import { Shape } from "../../volume/v1/volume.ts";
+import { BorderRule, Shape } from "../../volume/v1/volume.ts";
 
 /** How candidates are divided into training and validation. */
 export const SplitRule = {
@@ -139,6 +139,8 @@ export interface RunSettings {
   threads: number;
   /** How workers send samples; unset is float32. float16 rounds voxels, so that results differ a little. */
   voxelType: VoxelType;
+  /** What happens to chunks that would reach beyond their scan. */
+  border: BorderRule;
 }
 
 /** Asks to start a run. */
@@ -360,6 +362,7 @@ function createBaseRunSettings(): RunSettings {
     margin: false,
     threads: 0,
     voxelType: 0,
+    border: 0,
   };
 }
 
@@ -424,6 +427,9 @@ export const RunSettings: MessageFns<RunSettings> = {
     }
     if (message.voxelType !== 0) {
       writer.uint32(168).int32(message.voxelType);
+    }
+    if (message.border !== 0) {
+      writer.uint32(160).int32(message.border);
     }
     return writer;
   },
@@ -601,6 +607,14 @@ export const RunSettings: MessageFns<RunSettings> = {
             message.voxelType = reader.int32() as any;
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.border = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -642,6 +656,7 @@ export const RunSettings: MessageFns<RunSettings> = {
     message.margin = object.margin ?? false;
     message.threads = object.threads ?? 0;
     message.voxelType = object.voxelType ?? 0;
+    message.border = object.border ?? 0;
     return message;
   },
 };

@@ -7,6 +7,24 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 
+/** What happens to a chunk that would reach beyond its scan. */
+export const BorderRule = {
+  /** UNSPECIFIED - As BORDER_RULE_SHIFT. */
+  UNSPECIFIED: 0,
+  /** SHIFT - The window is shifted inside the scan, so every voxel is measured; the centre may lie off the middle. */
+  SHIFT: 1,
+  /** PAD_AIR - The centre stays in the middle, and what lies beyond the scan is air (-1000 HU). */
+  PAD_AIR: 2,
+} as const;
+
+export type BorderRule = typeof BorderRule[keyof typeof BorderRule];
+
+export namespace BorderRule {
+  export type UNSPECIFIED = typeof BorderRule.UNSPECIFIED;
+  export type SHIFT = typeof BorderRule.SHIFT;
+  export type PAD_AIR = typeof BorderRule.PAD_AIR;
+}
+
 /** Extent of a voxel array in voxels. Arrays are dense in C order: the column varies fastest. */
 export interface Shape {
   /** Number of slices (index axis), 1..4294967295. */
