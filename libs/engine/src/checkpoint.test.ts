@@ -41,6 +41,10 @@ const checkpoints: fc.Arbitrary<Checkpoint> = fc.record({
     settings: fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as JsonValue),
   }),
 });
+const progresses = fc.nat({ max: 20 }).map((count) => ({
+  probabilities: Float32Array.from({ length: count }, (_, ordinal) => ordinal / 21),
+  losses: Float32Array.from({ length: count }, (_, ordinal) => Math.fround(ordinal * 0.3)),
+}));
 
 describe('encodeCheckpoint()', () => {
   it('writes the safetensors layout', () => {
@@ -73,6 +77,19 @@ describe('decodeCheckpoint()', () => {
         const decoded = decodeCheckpoint(encodeCheckpoint(checkpoint));
         expect(decoded).toEqual(checkpoint);
         expect(hashState(decoded.state)).toBe(hashState(checkpoint.state));
+      }),
+    );
+  });
+
+  it('inverts encodeCheckpoint() of a checkpoint within an epoch, and notices when its progress is altered', () => {
+    fc.assert(
+      fc.property(checkpoints, progresses, (checkpoint, progress) => {
+        const within = { ...checkpoint, progress };
+        const bytes = encodeCheckpoint(within);
+        expect(decodeCheckpoint(bytes)).toEqual(within);
+        if (progress.losses.length === 0) return;
+        bytes[bytes.length - 1]! ^= 1;
+        expect(() => decodeCheckpoint(bytes)).toThrow(/its progress must have SHA-256/);
       }),
     );
   });

@@ -8,6 +8,7 @@ export {
   encodeCheckpoint,
   type Checkpoint,
   type CheckpointMetadata,
+  type EpochProgress,
   type JsonValue,
 } from './checkpoint.ts';
 export {

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import { status } from '@grpc/grpc-js';
 import {
   AugmentationSettingsError,
@@ -194,7 +195,13 @@ async function answerSample(
     partner: ofPartner && sourceOf(ofPartner, partner!.ordinal),
   });
   const voxelsHu = Buffer.from(voxels);
-  const value = { shape: sampleShape, voxelsHu, borderFraction, voxelType: request.voxelType };
+  const value = {
+    shape: sampleShape,
+    voxelsHu,
+    borderFraction,
+    voxelType: request.voxelType,
+    voxelsCrc32: crc32(voxelsHu),
+  };
   return { ordinal, result: { $case: 'sample', value } };
 }
 

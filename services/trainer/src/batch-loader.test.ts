@@ -1,155 +1,217 @@
 import { describe, expect, it } from 'vitest';
-import { loadBatches, type BatchLoaderOptions } from './batch-loader.ts';
+import { BatchBuffers } from './batch-buffers.ts';
+import { BatchLoader, type BatchLoaderOptions } from './batch-loader.ts';
+import type { SampleStream } from './sample-source.ts';
 
 const CHUNK_SHAPE = { depth: 1, height: 1, width: 2 };
+const BATCH_LENGTH = 4;
+const BATCH_BYTES = 16;
+const LABELS = Uint8Array.of(1, 0, 0, 1, 0, 1, 0, 1, 1);
 
-/** Samples that hold their ordinal, `count` of them or without end, noting what happens to the source. */
-class Source {
+/** A stream whose samples hold their ordinal; batches are filled when the test says so, or at once. */
+class Stream implements SampleStream {
   readonly asked: number[] = [];
-  isReturned = false;
-  closed: AbortSignal | undefined;
-  /** Called before each sample. */
-  onSample: (ordinal: number) => Promise<void> | void = () => undefined;
-  readonly #count: number;
+  readonly #fills: (() => void)[] = [];
+  readonly #rejects: ((error: Error) => void)[] = [];
+  readonly #isManual: boolean;
+  closed: Error | undefined;
 
-  constructor(count = Infinity) {
-    this.#count = count;
+  constructor({ manual = false } = {}) {
+    this.#isManual = manual;
   }
 
-  readonly open = (closed: AbortSignal): AsyncIterable<Float32Array> => {
-    this.closed = closed;
-    return this.#samples();
-  };
+  fill(firstOrdinal: number, target: Float32Array): Promise<void> {
+    this.asked.push(firstOrdinal);
+    return new Promise((resolve, reject) => {
+      this.#rejects.push(reject);
+      const fill = () => {
+        for (let at = 0; at < target.length; at++) target[at] = firstOrdinal + Math.floor(at / 2);
+        resolve();
+      };
+      if (this.#isManual) this.#fills.push(fill);
+      else fill();
+    });
+  }
 
-  async *#samples(): AsyncGenerator<Float32Array> {
-    try {
-      for (let ordinal = 0; ordinal < this.#count; ordinal++) {
-        this.asked.push(ordinal);
-        await this.onSample(ordinal);
-        yield Float32Array.of(ordinal, -ordinal);
-      }
-    } finally {
-      this.isReturned = true;
-    }
+  fillNext(): void {
+    this.#fills.shift()!();
+  }
+
+  fail(error: Error): void {
+    for (const reject of this.#rejects) reject(error);
+  }
+
+  borderFraction(): number {
+    return 0;
+  }
+
+  close(reason: Error): void {
+    this.closed ??= reason;
+    this.fail(reason);
   }
 }
 
-const load = (source: Source, options: Partial<BatchLoaderOptions> = {}) =>
-  loadBatches({
-    openSamples: source.open,
-    labels: Uint8Array.of(1, 0, 0, 1, 0),
+const load = (stream: Stream, options: Partial<BatchLoaderOptions> = {}) =>
+  new BatchLoader({
+    stream,
+    labels: LABELS,
     batchSize: 2,
     chunkShape: CHUNK_SHAPE,
+    buffers: new BatchBuffers(BATCH_LENGTH, 3 * BATCH_BYTES),
     nowMs: () => 0,
     ...options,
   });
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-describe('loadBatches()', () => {
-  it('fills batches in order, voxels beside their labels, the last one short', async () => {
+describe('BatchLoader', () => {
+  it('fills batches in order, voxels beside their labels, the last one short, in shared memory', async () => {
     const batches = [];
-    for await (const { batch, firstOrdinal } of load(new Source())) {
-      batches.push({ firstOrdinal, ...batch, voxelsHu: [...batch.voxelsHu], labels: [...batch.labels] });
+    for await (const { batch, firstOrdinal } of load(new Stream()).batches()) {
+      expect(batch.voxelsHu.buffer).toBeInstanceOf(SharedArrayBuffer);
+      batches.push([firstOrdinal, batch.count, [...batch.voxelsHu], [...batch.labels]]);
     }
     expect(batches).toEqual([
-      { firstOrdinal: 0, count: 2, voxelsHu: [0, -0, 1, -1], labels: [1, 0] },
-      { firstOrdinal: 2, count: 2, voxelsHu: [2, -2, 3, -3], labels: [0, 1] },
-      { firstOrdinal: 4, count: 1, voxelsHu: [4, -4], labels: [0] },
+      [0, 2, [0, 0, 1, 1], [1, 0]],
+      [2, 2, [2, 2, 3, 3], [0, 1]],
+      [4, 2, [4, 4, 5, 5], [0, 1]],
+      [6, 2, [6, 6, 7, 7], [0, 1]],
+      [8, 1, [8, 8], [1]],
     ]);
   });
 
-  it('keeps voxels in shared memory, so that they reach the engine thread without a copy', async () => {
-    for await (const { batch } of load(new Source())) {
-      expect(batch.voxelsHu.buffer).toBeInstanceOf(SharedArrayBuffer);
+  it('begins at once, as far ahead as there are buffers, and goes on when one comes free', async () => {
+    const stream = new Stream();
+    const batches = load(stream).batches();
+    await turn();
+    expect(stream.asked).toEqual([0, 2, 4]);
+    const { value: first } = await batches.next();
+    await turn();
+    expect(stream.asked).toEqual([0, 2, 4]);
+    expect([...first!.batch.voxelsHu]).toEqual([0, 0, 1, 1]);
+    await batches.next();
+    await turn();
+    expect(stream.asked).toEqual([0, 2, 4, 6]);
+    await batches.return();
+  });
+
+  it('begins where a checkpoint says', async () => {
+    const stream = new Stream();
+    const firsts = [];
+    for await (const { firstOrdinal } of load(stream, { firstOrdinal: 6 }).batches())
+      firsts.push(firstOrdinal);
+    expect(firsts).toEqual([6, 8]);
+    expect(stream.asked).toEqual([6, 8]);
+  });
+
+  it('says once when every batch is being filled, also when there is none', async () => {
+    for (const labels of [LABELS, LABELS.slice(0, 4), new Uint8Array(0)]) {
+      let called = 0;
+      const loader = load(new Stream(), { labels, onAllAsked: () => called++ });
+      await turn();
+      expect(called).toBe(labels.length <= 6 ? 1 : 0);
+      for await (const { batch } of loader.batches()) void batch;
+      await turn();
+      expect(called).toBe(1);
     }
   });
 
-  it('asks for no sample beyond the labels, and closes the source at the end', async () => {
-    const source = new Source();
-    for await (const { batch } of load(source)) void batch;
-    expect(source.asked).toEqual([0, 1, 2, 3, 4]);
-    expect(source.isReturned).toBe(true);
-    expect(source.closed?.aborted).toBe(true);
-  });
-
-  it('gives no batch for no labels', async () => {
-    const source = new Source();
-    expect(await load(source, { labels: new Uint8Array(0) }).next()).toEqual({
-      done: true,
-      value: undefined,
+  it('shares buffers with the next pass, which gets what this one leaves over', async () => {
+    const buffers = new BatchBuffers(BATCH_LENGTH, 3 * BATCH_BYTES);
+    const next = new Stream();
+    let nextLoader: BatchLoader | undefined;
+    const first = load(new Stream(), {
+      buffers,
+      labels: LABELS.slice(0, 8),
+      onAllAsked: () => (nextLoader = load(next, { buffers })),
     });
-    expect(source.asked).toEqual([]);
-  });
-
-  it('fills one batch ahead and no more, and leaves the batch in hand as it is', async () => {
-    const source = new Source();
-    const batches = load(source);
-    const { value: first } = await batches.next();
-    await turn();
-    expect(source.asked).toEqual([0, 1, 2, 3]);
-    expect([...first!.batch.voxelsHu]).toEqual([0, -0, 1, -1]);
-    const { value: second } = await batches.next();
-    await turn();
-    expect(source.asked).toEqual([0, 1, 2, 3, 4]);
-    expect([...second!.batch.voxelsHu]).toEqual([2, -2, 3, -3]);
-    await batches.return();
+    const taken = [];
+    for await (const { firstOrdinal } of first.batches()) {
+      await turn();
+      taken.push([firstOrdinal, next.asked.length]);
+    }
+    expect(taken).toEqual([
+      [0, 0],
+      [2, 0],
+      [4, 1],
+      [6, 2],
+    ]);
+    nextLoader!.close(new Error('seen'));
   });
 
   it('tells how long the consumer had to wait for each batch', async () => {
     let clockMs = 1000;
-    const source = new Source();
-    // Samples of the first batch take 30 ms each, of the second none: they come while the consumer works.
-    source.onSample = async (ordinal) => {
-      await Promise.resolve();
-      clockMs += ordinal < 2 ? 30 : 0;
-    };
-    const stalls: number[] = [];
-    for await (const { stallMs } of load(source, { nowMs: () => clockMs })) {
-      stalls.push(stallMs);
-      await turn();
-      clockMs += 500;
-    }
-    expect(stalls).toEqual([60, 0, 0]);
-  });
-
-  it('closes the source when the consumer leaves early', async () => {
-    const source = new Source();
-    const batches = load(source);
-    await batches.next();
-    await batches.return();
-    expect(source.isReturned).toBe(true);
-    expect(source.closed?.aborted).toBe(true);
-  });
-
-  it('lets the consumer leave although the source waits for a sample that never comes', async () => {
-    const source = new Source();
-    source.onSample = (ordinal) =>
-      ordinal < 2
-        ? undefined
-        : new Promise((_, reject) => {
-            source.closed!.addEventListener('abort', () => reject(source.closed!.reason as Error));
-          });
-    const batches = load(source);
-    await batches.next();
-    await batches.return();
-    expect(source.isReturned).toBe(true);
-  });
-
-  it('rejects with what the source fails with, once the batches before are taken', async () => {
-    const source = new Source();
-    source.onSample = (ordinal) => {
-      if (ordinal === 3) throw new Error('Cannot make sample 3');
-    };
-    const batches = load(source);
-    expect((await batches.next()).value?.firstOrdinal).toBe(0);
+    const stream = new Stream({ manual: true });
+    const batches = load(stream, { nowMs: () => clockMs }).batches();
+    const first = batches.next();
     await turn();
-    await expect(batches.next()).rejects.toThrow('Cannot make sample 3');
-    expect(source.isReturned).toBe(true);
+    clockMs += 60;
+    stream.fillNext();
+    expect((await first).value?.stallMs).toBe(60);
+    stream.fillNext();
+    await turn();
+    clockMs += 500;
+    expect((await batches.next()).value?.stallMs).toBe(0);
+    await batches.return();
   });
 
-  it('rejects when the source ends early, naming the ordinal', async () => {
-    const batches = load(new Source(3));
-    await batches.next();
-    await expect(batches.next()).rejects.toThrow('internal: the samples ended at ordinal 3');
+  it('closes the stream at the end, and when the consumer leaves early', async () => {
+    const whole = new Stream();
+    for await (const { batch } of load(whole).batches()) void batch;
+    expect(whole.closed).toBeDefined();
+    const left = new Stream({ manual: true });
+    const batches = load(left).batches();
+    const first = batches.next();
+    await turn();
+    left.fillNext();
+    await first;
+    await batches.return();
+    expect(left.closed).toBeDefined();
+  });
+
+  it('gives whoever waits, or asks later, the reason when it is closed', async () => {
+    const waited = load(new Stream({ manual: true }));
+    const waiting = waited.batches().next();
+    await turn();
+    waited.close(new Error('stopped'));
+    await expect(waiting).rejects.toThrow('stopped');
+    const closed = load(new Stream());
+    await turn();
+    closed.close(new Error('stopped'));
+    await expect(closed.batches().next()).rejects.toThrow('stopped');
+  });
+
+  it('rejects with what the stream fails with', async () => {
+    const stream = new Stream({ manual: true });
+    const batches = load(stream).batches();
+    const first = batches.next();
+    await turn();
+    stream.fail(new Error('Cannot make sample 1'));
+    await expect(first).rejects.toThrow('Cannot make sample 1');
+    expect(stream.closed).toBeDefined();
+  });
+});
+
+describe('BatchBuffers', () => {
+  it('has as many buffers as the bytes hold, at least three, and gives them out in the order asked', async () => {
+    const buffers = new BatchBuffers(BATCH_LENGTH, 1);
+    const taken = [await buffers.acquire(), await buffers.acquire(), await buffers.acquire()];
+    const order: string[] = [];
+    void buffers.acquire().then(() => order.push('first'));
+    void buffers.acquire().then(() => order.push('second'));
+    await turn();
+    expect(order).toEqual([]);
+    buffers.release(taken[1]!);
+    await turn();
+    expect(order).toEqual(['first']);
+    buffers.release(taken[0]!);
+    await turn();
+    expect(order).toEqual(['first', 'second']);
+  });
+
+  it('uses a buffer again', async () => {
+    const buffers = new BatchBuffers(BATCH_LENGTH, 10 * BATCH_BYTES);
+    const first = await buffers.acquire();
+    buffers.release(first);
+    expect(await buffers.acquire()).toBe(first);
   });
 });

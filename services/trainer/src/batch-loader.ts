@@ -1,8 +1,7 @@
 import type { Batch } from '@lunastream/engine';
 import { voxelCount, type Shape } from '@lunastream/volume';
-
-/** Two buffers: one in the engine, one being filled. */
-const BUFFER_COUNT = 2;
+import type { BatchBuffers } from './batch-buffers.ts';
+import type { SampleStream } from './sample-source.ts';
 
 /** A batch, and how long the engine had to wait for it. */
 export interface LoadedBatch {
@@ -14,62 +13,94 @@ export interface LoadedBatch {
 
 /** What batches are filled from and how large they are. */
 export interface BatchLoaderOptions {
-  /** Opens the source: voxels in HU in ordinal order. Its signal aborts when no more batches are wanted. */
-  readonly openSamples: (closed: AbortSignal) => AsyncIterable<Float32Array>;
+  /** Closed with the loader. */
+  readonly stream: SampleStream;
   /** Label of every ordinal: 1 for a nodule, 0 for none, between for mixed samples. */
   readonly labels: Uint8Array | Float32Array;
   readonly batchSize: number;
   readonly chunkShape: Shape;
+  /** Each holds `batchSize` samples. */
+  readonly buffers: BatchBuffers;
+  /** Where to begin; a whole number of batches. Default 0. */
+  readonly firstOrdinal?: number;
+  /** Called once every batch has a buffer and is being filled: buffers that come free are no longer for this pass. */
+  readonly onAllAsked?: () => void;
   /** Milliseconds of a clock that never goes back. */
   readonly nowMs: () => number;
 }
 
+/** A batch on its way. */
+interface PendingBatch {
+  readonly firstOrdinal: number;
+  readonly buffer: Float32Array;
+  readonly batch: Batch;
+  readonly filled: Promise<void>;
+}
+
 /**
- * Fills batches in shared memory, one ahead: while the consumer works on a batch, the next is filled. A batch is valid
- * until the next one is asked for. The last batch may be short.
+ * Fills the batches of a pass, as many at a time as there are buffers, beginning when it is made: while the consumer
+ * works on a batch, the next ones are filled. The last batch may be short.
  */
-export async function* loadBatches(
-  options: BatchLoaderOptions,
-): AsyncGenerator<LoadedBatch, void, undefined> {
-  const { labels, batchSize, nowMs } = options;
-  const sampleLength = voxelCount(options.chunkShape);
-  const length = Math.min(batchSize, labels.length) * sampleLength;
-  const buffers = Array.from(
-    { length: BUFFER_COUNT },
-    () => new Float32Array(new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT)),
-  );
-  const closed = new AbortController();
-  const source = options.openSamples(closed.signal);
-  const samples: AsyncIterator<Float32Array, unknown> = source[Symbol.asyncIterator]();
+export class BatchLoader {
+  readonly #options: BatchLoaderOptions;
+  readonly #pending: PendingBatch[] = [];
+  #closed: Error | undefined;
+  #wake: () => void = () => undefined;
 
-  const fill = async (batchIndex: number): Promise<Batch> => {
-    const firstOrdinal = batchIndex * batchSize;
-    const count = Math.min(batchSize, labels.length - firstOrdinal);
-    const voxelsHu = buffers[batchIndex % BUFFER_COUNT]!.subarray(0, count * sampleLength);
-    for (let position = 0; position < count; position++) {
-      const next = await samples.next();
-      if (next.done === true)
-        throw new Error(`internal: the samples ended at ordinal ${firstOrdinal + position}`);
-      voxelsHu.set(next.value, position * sampleLength);
-    }
-    return { voxelsHu, labels: labels.slice(firstOrdinal, firstOrdinal + count), count };
-  };
+  constructor(options: BatchLoaderOptions) {
+    this.#options = options;
+    this.#ask().catch((error: unknown) => this.close(error as Error));
+  }
 
-  const batchCount = Math.ceil(labels.length / batchSize);
-  try {
-    let filling = batchCount > 0 ? fill(0) : undefined;
-    for (let batchIndex = 0; batchIndex < batchCount; batchIndex++) {
-      const askedMs = nowMs();
-      const batch = await filling!;
-      const stallMs = nowMs() - askedMs;
-      filling = batchIndex + 1 < batchCount ? fill(batchIndex + 1) : undefined;
-      // Awaited in the next turn; until then its failure must not count as unhandled.
-      filling?.catch(() => undefined);
-      yield { batch, firstOrdinal: batchIndex * batchSize, stallMs };
+  /** The batches in order. A batch is valid until the next one is asked for. Closes the loader when it ends. */
+  async *batches(): AsyncGenerator<LoadedBatch, void, undefined> {
+    const { labels, firstOrdinal: begin = 0, batchSize, buffers, nowMs } = this.#options;
+    try {
+      for (let firstOrdinal = begin; firstOrdinal < labels.length; firstOrdinal += batchSize) {
+        const askedMs = nowMs();
+        const { batch, buffer, filled } = await this.#next();
+        await filled;
+        yield { batch, firstOrdinal, stallMs: nowMs() - askedMs };
+        buffers.release(buffer);
+      }
+    } finally {
+      this.close(new Error('no more batches are wanted'));
     }
-  } finally {
-    // A source that is asked for a sample answers `return` only after it: end what it waits for first.
-    closed.abort(new Error('no more batches are wanted'));
-    await samples.return?.();
+  }
+
+  /** Ends what is under way; whoever waits for a batch gets `reason`. Buffers under way are lost. */
+  close(reason: Error): void {
+    this.#closed ??= reason;
+    this.#options.stream.close(reason);
+    this.#wake();
+  }
+
+  async #ask(): Promise<void> {
+    const { stream, labels, batchSize, chunkShape, buffers, firstOrdinal: begin = 0 } = this.#options;
+    const sampleLength = voxelCount(chunkShape);
+    // Nobody is called back before the constructor returned.
+    await Promise.resolve();
+    for (let firstOrdinal = begin; firstOrdinal < labels.length; firstOrdinal += batchSize) {
+      const buffer = await buffers.acquire();
+      if (this.#closed !== undefined) return buffers.release(buffer);
+      const count = Math.min(batchSize, labels.length - firstOrdinal);
+      const voxelsHu = buffer.subarray(0, count * sampleLength);
+      const filled = stream.fill(firstOrdinal, voxelsHu);
+      // Awaited when its turn comes; until then its failure must not count as unhandled.
+      filled.catch(() => undefined);
+      const batch = { voxelsHu, labels: labels.slice(firstOrdinal, firstOrdinal + count), count };
+      this.#pending.push({ firstOrdinal, buffer, batch, filled });
+      this.#wake();
+    }
+    this.#options.onAllAsked?.();
+  }
+
+  async #next(): Promise<PendingBatch> {
+    for (;;) {
+      if (this.#closed !== undefined) throw this.#closed;
+      const next = this.#pending.shift();
+      if (next !== undefined) return next;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
   }
 }

@@ -49,7 +49,13 @@ export const settings = {
     variable: 'TRAINER_SAMPLE_BUFFER',
     schema: sizeSchema,
     fallback: '256MiB',
-    help: 'Most bytes of samples leased ahead of the engine',
+    help: 'Most bytes of batches ahead of the engine, at least three batches',
+  }),
+  hedgeAfterMs: setting({
+    variable: 'TRAINER_HEDGE_AFTER_MS',
+    schema: integerSchema(10, 600_000),
+    fallback: '3000',
+    help: 'A lease that is open for as long is also given to another worker, 10..600000',
   }),
   ...commonSettings,
 } as const;

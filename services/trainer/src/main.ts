@@ -5,6 +5,7 @@ import { createHandlers } from './handlers.ts';
 import { LeaseScheduler } from './lease-scheduler.ts';
 import { RunManager } from './run-manager.ts';
 import { ThreadedEngine } from './threaded-engine.ts';
+import { WorkerPool } from './worker-pool.ts';
 
 await runService(
   {
@@ -14,16 +15,17 @@ await runService(
     isProtected: true,
     start: (config, context) => {
       const datasets = context.connect(DatasetServiceClient, config.chunkCacheAddress);
-      const workers = config.workerAddresses.map((address) => ({
-        address,
-        client: context.connect(AugmentationServiceClient, address),
-      }));
+      const workers = new WorkerPool(
+        { ...config, connect: (address) => context.connect(AugmentationServiceClient, address) },
+        config.workerAddresses,
+      );
       const runs = new RunManager({
         runsFolder: config.runsFolder,
         datasets,
-        samples: new LeaseScheduler(workers, { ...config, bufferBytes: config.sampleBufferBytes }),
+        samples: new LeaseScheduler(workers, config),
         startEngine: (engineSettings) => ThreadedEngine.start(engineSettings),
-        workerCount: workers.length,
+        workerCount: config.workerAddresses.length,
+        sampleBufferBytes: config.sampleBufferBytes,
         clock: { now: () => new Date(), nowMs: () => performance.now() },
         logger: context.logger,
       });
@@ -32,7 +34,7 @@ await runService(
         beforeDrain: () => runs.stopActive(),
         close: () => {
           datasets.close();
-          for (const { client } of workers) client.close();
+          workers.close();
           return Promise.resolve();
         },
       });

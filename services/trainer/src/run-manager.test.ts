@@ -285,13 +285,21 @@ describe('resuming', () => {
       });
     }));
 
-  it('refuses a run that is unknown or has no checkpoint', () =>
+  it('refuses a run that is unknown', () =>
     withManagers(async (runs, managerBench) => {
       const { manager } = managerBench(runs);
       await expect(manager.start(SETTINGS, 'p2ch12/none')).rejects.toMatchObject({ kind: 'missing' });
+    }));
+
+  it('begins anew where the run ended before its first checkpoint', () =>
+    withManagers(async (runs, managerBench) => {
       await stoppedRun(runs, managerBench);
       await rm(join(runs, ID, 'checkpoints', 'last.safetensors'));
-      await expect(manager.start(SETTINGS, ID)).rejects.toMatchObject({ kind: 'missing' });
+      const { manager, story } = managerBench(runs);
+      expect(await manager.start({ ...SETTINGS, epochs: 1 }, ID)).toMatchObject({ runId: ID });
+      const events = await story(ID);
+      expect(events.at(-1)).toMatchObject({ status: { state: 'finished' } });
+      expect((await manager.get(ID)).epochs.map(({ epoch }) => epoch)).toEqual([1, 1]);
     }));
 });
 

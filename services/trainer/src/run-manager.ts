@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import type { DatasetServiceClient } from '@lunastream/contracts';
 import type { Checkpoint, Engine, EngineSettings } from '@lunastream/engine';
 import { errorText, type Logger } from '@lunastream/service-kit';
+import type { Clock } from './clock.ts';
 import { readTrainingDataset, type TrainingDataset } from './dataset-client.ts';
 import { RunFolderError, RunStoppedError } from './errors.ts';
 import { RunFolder, type RunRecord } from './run-folder.ts';
@@ -9,7 +10,7 @@ import { isFinal, RunJournal, type RunEvent, type RunState, type RunStatus } fro
 import { compileRunSettings, RunSettingsError, type RunSettings } from './run-settings.ts';
 import type { SampleSource } from './sample-source.ts';
 import { splitDataset } from './split-dataset.ts';
-import { TrainingRun, type Clock } from './training-run.ts';
+import { TrainingRun } from './training-run.ts';
 
 /** An engine, and in one line why it was chosen. `dispose` ends it at once, whatever it is doing. */
 export interface RunEngine extends Engine {
@@ -33,6 +34,8 @@ export interface RunManagerParts {
   /** Rejects with an EngineStartError. */
   readonly startEngine: (settings: EngineSettings) => Promise<RunEngine>;
   readonly workerCount: number;
+  /** Most bytes of samples ahead of the engine. */
+  readonly sampleBufferBytes: number;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -148,9 +151,7 @@ export class RunManager {
     const { runsFolder, datasets } = this.#parts;
     const resumed = resumeRunId === '' ? undefined : await openResumed(runsFolder, resumeRunId);
     const settings = compileRunSettings(
-      resumed === undefined
-        ? requested
-        : { ...resumed.record.settings, epochs: requested.epochs, threads: requested.threads },
+      resumed === undefined ? requested : { ...resumed.record.settings, ...pickRepeatable(requested) },
     );
     const stop = new AbortController();
     const dataset = await readTrainingDataset(datasets, settings.dataset, stop.signal);
@@ -202,6 +203,8 @@ export class RunManager {
     const { runsFolder, clock } = this.#parts;
     const startedAt = clock.now();
     const folder = resumed?.folder ?? (await RunFolder.create(runsFolder, { ...settings, startedAt }));
+    // Records that a run left which ended before its first checkpoint.
+    if (resumed?.checkpoint === undefined) await folder.truncateEpochs(0);
     await folder.writeStatus({ state: 'starting', message: '', bestEpoch: 0, stallFraction: 0 });
     await folder.writeRecord({
       runId: folder.runId,
@@ -250,6 +253,11 @@ export class RunManager {
   }
 }
 
+/** Settings that a resumed run may take anew: results of the epochs before do not depend on them. */
+function pickRepeatable({ epochs, threads, checkpointBatches }: RunSettings) {
+  return { epochs, threads, checkpointBatches };
+}
+
 const require = createRequire(import.meta.url);
 
 /** What a run was made with; recorded in run.json. */
@@ -263,12 +271,22 @@ const VERSIONS = {
 interface ResumedRun {
   readonly folder: RunFolder;
   readonly record: RunRecord;
-  readonly checkpoint: Checkpoint;
+  /** Undefined when the run ended before its first one: it begins anew. */
+  readonly checkpoint: Checkpoint | undefined;
 }
 
 async function openResumed(runsFolder: string, runId: string): Promise<ResumedRun> {
   const folder = await RunFolder.open(runsFolder, runId);
-  return { folder, record: await folder.readRecord(), checkpoint: await folder.readCheckpoint('last') };
+  return { folder, record: await folder.readRecord(), checkpoint: await readLastCheckpoint(folder) };
+}
+
+async function readLastCheckpoint(folder: RunFolder): Promise<Checkpoint | undefined> {
+  try {
+    return await folder.readCheckpoint('last');
+  } catch (error) {
+    if (error instanceof RunFolderError && error.kind === 'missing') return undefined;
+    throw error;
+  }
 }
 
 function assertResumable(
@@ -277,7 +295,7 @@ function assertResumable(
   dataset: TrainingDataset,
 ): void {
   const { runId, datasetFingerprint } = record;
-  const doneEpochs = checkpoint.metadata.epoch;
+  const doneEpochs = checkpoint?.metadata.epoch ?? 0;
   if (settings.epochs <= doneEpochs) {
     throw new RunSettingsError([
       `epochs must be above the ${doneEpochs} that run ${runId} has done, got ${settings.epochs}`,

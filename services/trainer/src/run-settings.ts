@@ -38,6 +38,8 @@ export interface RunSettings {
   readonly engine: string;
   /** Threads of an engine that computes on the CPU; undefined takes one per core. Results do not depend on it. */
   readonly threads: number | undefined;
+  /** Training batches between checkpoints within an epoch; 0 makes one after every epoch only. Results do not depend on it. */
+  readonly checkpointBatches: number;
   /** A sample is predicted positive when its probability is above this. */
   readonly threshold: number;
   readonly split: 'series' | 'candidate';
@@ -103,6 +105,7 @@ export function compileRunSettings(settings: RunSettings): RunSettings {
       : integerFault('epoch length', settings.epochLength, 1, 1_000_000_000)),
     ...integerFault('seed', settings.seed, 0, 0xffff_ffff),
     ...(settings.threads === undefined ? [] : integerFault('threads', settings.threads, 1, MOST_THREADS)),
+    ...integerFault('checkpoint batches', settings.checkpointBatches, 0, 1_000_000_000),
     ...(badAxis
       ? [
           `each axis of chunk must be ${SMALLEST_AXIS}..${LARGEST_AXIS} voxels, got ${formatShape(settings.chunkShape)}`,

@@ -42,6 +42,7 @@ const runSettings: fc.Arbitrary<RunSettings> = fc.record({
   momentum: number,
   engine: fc.string(),
   threads: fc.integer({ min: 1, max: 256 }),
+  checkpointBatches: fc.nat(),
   threshold: number,
   split: fc.constantFrom('series', 'candidate'),
   score: fc.constantFrom('f1', 'f2', 'recall', 'auc'),

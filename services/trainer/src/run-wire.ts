@@ -88,6 +88,7 @@ export function fromWireSettings(wire: WireRunSettings): RunSettings {
     momentum: wire.momentum,
     engine: wire.engine,
     threads: wire.threads || undefined,
+    checkpointBatches: wire.checkpointBatches,
     threshold: wire.threshold,
     split: SPLITS[wire.split],
     score: SCORES[wire.score],

@@ -26,15 +26,33 @@ export interface SamplePlan {
   readonly samples: readonly PlannedSample[];
 }
 
-/** Where samples come from; training knows nothing of workers or the wire. */
+/** What a source tells while it works. */
+export interface SampleSourceEvents {
+  /** Something that people should know and that the run survives: one sentence. */
+  warn(sentence: string): void;
+}
+
+/** Where samples come from; training knows nothing of workers or the wire. Several streams may be open. */
 export interface SampleSource {
-  /**
-   * The voxels of every sample of `plan`, each exactly once, in ordinal order: [depth, height, width] in C order, HU.
-   * Rejects with SampleUnavailableError when a sample cannot be made, with the signal's reason when it aborts.
-   */
-  stream(plan: SamplePlan, signal: AbortSignal): AsyncIterable<Float32Array>;
-  /** Mean share of voxels that repeat the border of their chunk, 0..1, over the samples of the latest stream. */
-  borderFraction(): number;
+  /** Opens the samples of `plan`; those of streams opened before are made first. */
+  open(plan: SamplePlan, events: SampleSourceEvents): SampleStream;
   /** What the source waits for, for people; undefined while samples flow. */
   waitingFor(): string | undefined;
+}
+
+/** The samples of one plan, written wherever they are wanted. */
+export interface SampleStream {
+  /**
+   * Writes the samples from `firstOrdinal` on into `target`, which holds a whole number of them: [count, depth, height,
+   * width] in C order, HU. Resolves once all are there; each was made exactly once, or is dropped. Until then nobody else
+   * may touch `target`. Ordinals are asked for in order, without gaps; what is asked for is what may be under way, so
+   * whoever asks bounds the bytes.
+   *
+   * Rejects with SampleUnavailableError when a sample cannot be made, with the reason of `close` when it was closed.
+   */
+  fill(firstOrdinal: number, target: Float32Array): Promise<void>;
+  /** Mean share of voxels that repeat the border of their chunk, 0..1, over the samples written so far. */
+  borderFraction(): number;
+  /** Ends what is under way; nothing is written after it. Repeatable. */
+  close(reason: Error): void;
 }

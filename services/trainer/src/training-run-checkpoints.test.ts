@@ -108,11 +108,11 @@ describe('a resumed run', () => {
       const whole = await benchIn(runs, { settings });
       await whole.run.run();
 
-      const first = await benchIn(runs, { settings });
-      // Interrupted in the third epoch: one batch of it is trained, and must not count.
-      first.samples.onSample = ({ epoch }, ordinal) => {
-        if (epoch === 3 && ordinal === 4) first.stop.abort(new Error('stopped'));
-      };
+      // Interrupted in the third epoch, of three training batches and one to validate: one is trained and must not count.
+      const first = await benchIn(runs, {
+        settings,
+        engine: { onBatch: (_, index) => (index === 9 ? first.stop.abort(new Error('stopped')) : undefined) },
+      });
       await expect(first.run.run()).rejects.toThrow('stopped');
       const { folder } = first.parts;
       // As after a crash between the records of epoch 3 and its checkpoint.
@@ -131,6 +131,60 @@ describe('a resumed run', () => {
       expect(linesOf(second.events)).toContain('INFO     Resumed after epoch 2 of 4, 24 samples seen');
       // Who watches the second part sees the scores of the first.
       expect(scoresOf(second.events)).toEqual(await whole.parts.folder.readEpochs());
+    }));
+
+  it('is what it would have been wherever it was interrupted, with checkpoints after any number of batches', () =>
+    withTemporaryFolder(async (runs) => {
+      const short = { ...settings, epochs: 2, epochLength: 10 };
+      const whole = await benchIn(runs, { settings: short });
+      await whole.run.run();
+      const batches = whole.engine.batches.length;
+      for (const checkpointBatches of [0, 1, 2]) {
+        for (let interruptedAt = 0; interruptedAt < batches; interruptedAt++) {
+          const first = await benchIn(runs, {
+            settings: { ...short, checkpointBatches },
+            engine: {
+              onBatch: (_, index) =>
+                index === interruptedAt ? first.stop.abort(new Error('stopped')) : undefined,
+            },
+          });
+          await expect(first.run.run()).rejects.toThrow('stopped');
+          const { folder } = first.parts;
+          const resumeFrom = await folder.readCheckpoint('last').catch(() => undefined);
+          const second = await benchIn(runs, {
+            settings: { ...short, checkpointBatches },
+            folder,
+            resumeFrom,
+          });
+          await second.run.run();
+          const place = `every ${checkpointBatches}, interrupted at ${interruptedAt}`;
+          expect(await folder.readEpochs(), place).toEqual(await whole.parts.folder.readEpochs());
+          expect(await second.engine.exportState(), place).toEqual(await whole.engine.exportState());
+          const repeated = first.engine.batches.length + second.engine.batches.length - batches;
+          // Three training batches an epoch: at most those since the last checkpoint, and the interrupted one.
+          if (checkpointBatches === 1) expect(repeated, place).toBeLessThanOrEqual(2);
+        }
+      }
+    }));
+
+  it('says where in an epoch it goes on', () =>
+    withTemporaryFolder(async (runs) => {
+      const within = { ...settings, checkpointBatches: 1 };
+      const first = await benchIn(runs, {
+        settings: within,
+        engine: { onBatch: (_, index) => (index === 6 ? first.stop.abort(new Error('stopped')) : undefined) },
+      });
+      await expect(first.run.run()).rejects.toThrow('stopped');
+      const { folder } = first.parts;
+      const resumeFrom = await folder.readCheckpoint('last');
+      expect(resumeFrom.metadata).toMatchObject({ epoch: 1, samplesSeen: 20 });
+      const second = await benchIn(runs, { settings: within, folder, resumeFrom });
+      await second.run.run();
+      expect(linesOf(second.events)).toContain(
+        'INFO     Resumed after epoch 1 of 4, in epoch 2 after 8 samples, 20 samples seen',
+      );
+      // Nothing that is trained is made again.
+      expect(second.samples.made[0]).toEqual([8, 9, 10, 11]);
     }));
 
   it('keeps the best epoch of before when no later one beats it', () =>

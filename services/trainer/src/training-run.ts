@@ -1,6 +1,6 @@
 import { NO_AUGMENTATION } from '@lunastream/augmentation';
 import { epochPlan, type Candidate, type CandidateSplit } from '@lunastream/dataset';
-import type { BatchResult, Checkpoint, Engine } from '@lunastream/engine';
+import type { BatchResult, Checkpoint, Engine, EpochProgress } from '@lunastream/engine';
 import {
   epochLogLines,
   epochStartLine,
@@ -14,31 +14,18 @@ import {
   type EpochRecord,
   type EpochSummary,
 } from '@lunastream/metrics';
-import { loadBatches, type LoadedBatch } from './batch-loader.ts';
+import { voxelCount } from '@lunastream/volume';
+import { BatchBuffers } from './batch-buffers.ts';
+import { BatchLoader, type LoadedBatch } from './batch-loader.ts';
+import type { Clock } from './clock.ts';
 import type { TrainingDataset } from './dataset-client.ts';
-import { EstimateLines } from './estimate-lines.ts';
+import { datasetLines } from './dataset-lines.ts';
 import { mixSamplesOfEpoch } from './mixed-samples.ts';
+import { PassProgress } from './pass-progress.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { RunJournal } from './run-journal.ts';
 import type { RunSettings } from './run-settings.ts';
-import type { SampleSource } from './sample-source.ts';
-import { describeLeftOut } from './split-dataset.ts';
-
-/** Progress is told at most ten times a second. */
-const PROGRESS_INTERVAL_MS = 100;
-/** A batch that takes longer than this to fill is told as waiting. */
-const WAITING_INTERVAL_MS = 1_000;
-
-/** Time as a run sees it: results never depend on it. */
-export interface Clock {
-  /** Time of day, for log lines. */
-  now(): Date;
-  /** Milliseconds that never go back, for durations. */
-  nowMs(): number;
-}
-
-/** Problems of the data set that are written to a run's log. */
-const SHOWN_PROBLEMS = 3;
+import type { SamplePlan, SampleSource, SampleStream } from './sample-source.ts';
 
 /** What a run is made of. */
 export interface TrainingRunParts {
@@ -56,6 +43,8 @@ export interface TrainingRunParts {
   readonly resumeFrom?: Checkpoint | undefined;
   /** Augmentation workers, for the estimate lines. */
   readonly workerCount: number;
+  /** Most bytes of samples ahead of the engine. */
+  readonly sampleBufferBytes: number;
 }
 
 /** What a finished run amounts to. */
@@ -70,6 +59,15 @@ interface Pass {
   readonly split: 'trn' | 'val';
   /** Candidates by ordinal. */
   readonly candidates: readonly Candidate[];
+  /** What a checkpoint within the pass holds of it. */
+  readonly doneBefore?: EpochProgress | undefined;
+}
+
+/** A pass whose samples are on their way. */
+interface OpenPass {
+  readonly pass: Pass;
+  readonly stream: SampleStream;
+  readonly loader: BatchLoader;
 }
 
 /** What a candidate is, whatever is mixed into its sample: scores count by this. */
@@ -82,6 +80,10 @@ export class TrainingRun {
   readonly #parts: TrainingRunParts;
   readonly #training: readonly Candidate[];
   readonly #validation: readonly Candidate[];
+  readonly #buffers: BatchBuffers;
+  /** The pass in work, then those whose samples are already on their way. */
+  readonly #opened: OpenPass[] = [];
+  #passes: Generator<Pass, void, undefined> | undefined;
   #samplesSeen = 0;
   #bestEpoch = 0;
   #bestScore: number | undefined;
@@ -92,7 +94,9 @@ export class TrainingRun {
     this.#parts = parts;
     this.#training = parts.split.training;
     this.#validation = parts.split.validation;
-    this.#logDataset(parts.split.sharedSeriesCount);
+    const { batchSize, chunkShape } = parts.settings;
+    this.#buffers = new BatchBuffers(batchSize * voxelCount(chunkShape), parts.sampleBufferBytes);
+    for (const { text, level } of datasetLines(parts)) this.#line(text, level);
   }
 
   /** Aborts when the run is to stop. */
@@ -114,26 +118,74 @@ export class TrainingRun {
   async run(): Promise<RunOutcome> {
     const { settings, signal } = this.#parts;
     const firstEpoch = (await this.#resume()) + 1;
-    for (let epoch = firstEpoch; epoch <= settings.epochs; epoch++) {
+    this.#passes = this.#planPasses(firstEpoch);
+    const closePasses = () => {
+      for (const { loader } of this.#opened.splice(0)) loader.close(signal.reason as Error);
+    };
+    signal.addEventListener('abort', closePasses, { once: true });
+    try {
       signal.throwIfAborted();
-      const candidates = this.#planTraining(epoch);
-      this.#line(
-        epochStartLine({
-          epoch,
-          epochs: settings.epochs,
-          trainingBatches: Math.ceil(candidates.length / settings.batchSize),
-          validationBatches: Math.ceil(this.#validation.length / settings.batchSize),
-          batchSize: settings.batchSize,
-          devices: 1,
-        }),
-      );
-      const trained = await this.#pass({ epoch, split: 'trn', candidates });
-      this.#samplesSeen += candidates.length;
-      const validated = await this.#pass({ epoch, split: 'val', candidates: this.#validation });
-      await this.#finishEpoch(trained, validated);
+      this.#openNextPass();
+      for (let epoch = firstEpoch; epoch <= settings.epochs; epoch++) {
+        this.#logEpochStart(epoch, this.#opened[0]!.pass.candidates.length);
+        const trained = await this.#runNextPass();
+        this.#samplesSeen += trained.candidates.length;
+        const validated = await this.#runNextPass();
+        await this.#finishEpoch(trained.summary, validated.summary);
+        signal.throwIfAborted();
+      }
+    } finally {
+      signal.removeEventListener('abort', closePasses);
+      for (const { loader } of this.#opened) loader.close(new Error('the run ended'));
     }
     this.#line(this.#closingLine());
     return { bestEpoch: this.#bestEpoch, stallFraction: this.stallFraction };
+  }
+
+  /** Every pass that is left, in order, each planned when it is wanted. */
+  *#planPasses(firstEpoch: number): Generator<Pass, void, undefined> {
+    const { settings, resumeFrom } = this.#parts;
+    for (let epoch = firstEpoch; epoch <= settings.epochs; epoch++) {
+      const doneBefore = epoch === firstEpoch ? resumeFrom?.progress : undefined;
+      yield { epoch, split: 'trn', candidates: this.#planTraining(epoch), doneBefore };
+      yield { epoch, split: 'val', candidates: this.#validation };
+    }
+  }
+
+  /** Opens the samples of the pass after the last one that is open, where there is one: workers never pause in between. */
+  #openNextPass(): void {
+    if (this.#parts.signal.aborted) return;
+    const next = this.#passes?.next();
+    if (next === undefined || next.done === true) return;
+    const { settings, samples, clock } = this.#parts;
+    const { samples: planned, labels } = this.#planSamples(next.value);
+    const warn = (sentence: string) => this.#line(sentence, 'WARNING');
+    const stream = samples.open(this.#samplePlanOf(next.value, planned), { warn });
+    const loader = new BatchLoader({
+      stream,
+      labels,
+      batchSize: settings.batchSize,
+      chunkShape: settings.chunkShape,
+      buffers: this.#buffers,
+      firstOrdinal: next.value.doneBefore?.probabilities.length ?? 0,
+      onAllAsked: () => this.#openNextPass(),
+      nowMs: () => clock.nowMs(),
+    });
+    this.#opened.push({ pass: next.value, stream, loader });
+  }
+
+  #logEpochStart(epoch: number, trainingSamples: number): void {
+    const { epochs, batchSize } = this.#parts.settings;
+    this.#line(
+      epochStartLine({
+        epoch,
+        epochs,
+        trainingBatches: Math.ceil(trainingSamples / batchSize),
+        validationBatches: Math.ceil(this.#validation.length / batchSize),
+        batchSize,
+        devices: 1,
+      }),
+    );
   }
 
   /** The candidates that an epoch trains on, by ordinal. */
@@ -155,22 +207,82 @@ export class TrainingRun {
     if (resumeFrom === undefined) return 0;
     await engine.importState(resumeFrom.state);
     const { epoch, samplesSeen } = resumeFrom.metadata;
-    this.#samplesSeen = samplesSeen;
+    const doneInEpoch = resumeFrom.progress?.losses.length ?? 0;
+    this.#samplesSeen = samplesSeen - doneInEpoch;
     await folder.truncateEpochs(epoch);
     for (const record of await folder.readEpochs()) {
       journal.add({ kind: 'scores', record });
       if (record.split === 'val') this.#noteScore(record.epoch, scoreOf(record, settings.score));
     }
-    this.#line(`Resumed after epoch ${epoch} of ${settings.epochs}, ${samplesSeen} samples seen`);
+    const place = doneInEpoch === 0 ? '' : `, in epoch ${epoch + 1} after ${doneInEpoch} samples`;
+    this.#line(`Resumed after epoch ${epoch} of ${settings.epochs}${place}, ${samplesSeen} samples seen`);
     return epoch;
   }
 
-  async #pass(pass: Pass): Promise<EpochSummary> {
-    const { settings, dataset, samples, clock, signal } = this.#parts;
-    const { epoch, split, candidates } = pass;
-    const { samples: planned, labels: softLabels } = this.#planSamples(pass);
+  async #runNextPass(): Promise<{
+    readonly candidates: readonly Candidate[];
+    readonly summary: EpochSummary;
+  }> {
+    const { clock } = this.#parts;
+    const opened = this.#opened[0]!;
+    const { epoch, split, candidates, doneBefore } = opened.pass;
+    const probabilities = new Float32Array(candidates.length);
+    const losses = new Float32Array(candidates.length);
+    probabilities.set(doneBefore?.probabilities ?? []);
+    losses.set(doneBefore?.losses ?? []);
+    const progress = this.#startProgress(opened.pass);
+    const passStartMs = clock.nowMs();
+    try {
+      for await (const loaded of opened.loader.batches()) {
+        const { firstOrdinal, batch } = loaded;
+        const result = await this.#compute(split, loaded);
+        probabilities.set(result.probabilities, firstOrdinal);
+        losses.set(result.losses, firstOrdinal);
+        this.#stallMs += loaded.stallMs;
+        progress.afterBatch(batch, result);
+        const done = firstOrdinal + batch.count;
+        if (split === 'trn' && this.#isCheckpointDue(done, candidates.length)) {
+          await this.#writeProgress(epoch, {
+            probabilities: probabilities.subarray(0, done),
+            losses: losses.subarray(0, done),
+          });
+        }
+      }
+    } finally {
+      progress.close();
+      this.#busyMs += clock.nowMs() - passStartMs;
+    }
+    this.#opened.shift();
+    progress.end();
+    if (split === 'trn') this.#logBorder(epoch, opened.stream.borderFraction());
+    const labels = hardLabels(candidates);
+    const { threshold } = this.#parts.settings;
+    return {
+      candidates,
+      summary: summarizeEpoch({ epoch, split, labels, probabilities, losses, threshold }),
+    };
+  }
+
+  #startProgress({ epoch, split, candidates, doneBefore }: Pass): PassProgress {
+    const { settings, workerCount } = this.#parts;
+    const lossesBefore = doneBefore?.losses ?? new Float32Array(0);
+    return new PassProgress(this.#parts, {
+      epoch,
+      split,
+      sampleCount: candidates.length,
+      batchSize: settings.batchSize,
+      doneBefore: {
+        samples: lossesBefore.length,
+        lossSum: lossesBefore.reduce((sum, loss) => sum + loss, 0),
+      },
+      workerCount,
+    });
+  }
+
+  #samplePlanOf({ epoch, split }: Pass, samples: SamplePlan['samples']): SamplePlan {
+    const { settings, dataset } = this.#parts;
     const isTraining = split === 'trn';
-    const plan = {
+    return {
       dataset: dataset.name,
       datasetFingerprint: dataset.fingerprint,
       runSeed: settings.seed,
@@ -180,35 +292,36 @@ export class TrainingRun {
       margin: isTraining && settings.margin,
       voxelType: settings.voxelType,
       border: settings.border,
-      samples: planned,
+      samples,
     };
-    const probabilities = new Float32Array(candidates.length);
-    const losses = new Float32Array(candidates.length);
-    const progress = new PassProgress(this.#parts, pass);
-    const passStartMs = clock.nowMs();
-    try {
-      const batches = loadBatches({
-        openSamples: (closed) => samples.stream(plan, AbortSignal.any([signal, closed])),
-        labels: softLabels,
-        batchSize: settings.batchSize,
-        chunkShape: settings.chunkShape,
-        nowMs: () => clock.nowMs(),
-      });
-      for await (const loaded of batches) {
-        const result = await this.#compute(split, loaded);
-        probabilities.set(result.probabilities, loaded.firstOrdinal);
-        losses.set(result.losses, loaded.firstOrdinal);
-        this.#stallMs += loaded.stallMs;
-        progress.afterBatch(loaded, result);
-      }
-    } finally {
-      progress.close();
-      this.#busyMs += clock.nowMs() - passStartMs;
-    }
-    progress.end();
-    if (isTraining) this.#logBorder(epoch);
-    const labels = hardLabels(candidates);
-    return summarizeEpoch({ epoch, split, labels, probabilities, losses, threshold: settings.threshold });
+  }
+
+  /** Whether a checkpoint within the epoch follows the batch that ends at sample `done`. */
+  #isCheckpointDue(done: number, sampleCount: number): boolean {
+    const { checkpointBatches, batchSize } = this.#parts.settings;
+    if (checkpointBatches === 0) return false;
+    return done === sampleCount || (done / batchSize) % checkpointBatches === 0;
+  }
+
+  async #writeProgress(epoch: number, progress: EpochProgress): Promise<void> {
+    const samplesSeen = this.#samplesSeen + progress.losses.length;
+    await this.#parts.folder.writeCheckpoint('last', {
+      ...(await this.#checkpoint(epoch - 1, samplesSeen)),
+      progress,
+    });
+  }
+
+  async #checkpoint(epoch: number, samplesSeen: number): Promise<Checkpoint> {
+    const { engine, settings } = this.#parts;
+    return {
+      state: await engine.exportState(),
+      metadata: {
+        epoch,
+        samplesSeen,
+        runSeed: settings.seed,
+        settings: JSON.parse(JSON.stringify(settings)) as Checkpoint['metadata']['settings'],
+      },
+    };
   }
 
   /** What is leased for a pass, and the labels to learn: soft ones where nodules are mixed. */
@@ -220,8 +333,7 @@ export class TrainingRun {
     return mixSamplesOfEpoch(candidates, { runSeed: seed, epoch }, augmentation);
   }
 
-  #logBorder(epoch: number): void {
-    const fraction = this.#parts.samples.borderFraction();
+  #logBorder(epoch: number, fraction: number): void {
     if (fraction === 0) return;
     const percent = (100 * fraction).toFixed(1);
     this.#line(
@@ -238,7 +350,7 @@ export class TrainingRun {
 
   /** Records go first: a crash between them and the checkpoint is mended by truncateEpochs when resuming. */
   async #finishEpoch(trained: EpochSummary, validated: EpochSummary): Promise<void> {
-    const { settings, folder, journal, engine } = this.#parts;
+    const { settings, folder, journal } = this.#parts;
     const records: EpochRecord[] = [];
     for (const summary of [trained, validated]) {
       this.#line(taskStartLine(summary.epoch));
@@ -249,15 +361,7 @@ export class TrainingRun {
     await folder.appendEpochs(records);
     const overfitting = overfittingWarning(await folder.readEpochs());
     if (overfitting !== undefined) this.#line(overfitting, 'WARNING');
-    const checkpoint: Checkpoint = {
-      state: await engine.exportState(),
-      metadata: {
-        epoch: validated.epoch,
-        samplesSeen: this.#samplesSeen,
-        runSeed: settings.seed,
-        settings: JSON.parse(JSON.stringify(settings)) as Checkpoint['metadata']['settings'],
-      },
-    };
+    const checkpoint = await this.#checkpoint(validated.epoch, this.#samplesSeen);
     if (this.#noteScore(validated.epoch, scoreOf(validated, settings.score))) {
       await folder.writeCheckpoint('best', checkpoint);
     }
@@ -273,33 +377,6 @@ export class TrainingRun {
     return true;
   }
 
-  #logDataset(sharedSeriesCount: number): void {
-    const { settings, dataset } = this.#parts;
-    const ratio = settings.ratio === 0 ? 'unbalanced' : `${settings.ratio}:1`;
-    for (const [name, candidates, shownRatio] of [
-      ['training', this.#training, ratio],
-      ['validation', this.#validation, 'unbalanced'],
-    ] as const) {
-      const positives = candidates.filter(({ isNodule }) => isNodule).length;
-      this.#line(
-        `LunaDataset: ${candidates.length} ${name} samples, ${candidates.length - positives} neg, ` +
-          `${positives} pos, ${shownRatio} ratio`,
-      );
-    }
-    const leftOut = describeLeftOut(dataset);
-    if (leftOut !== undefined) {
-      this.#line(`Left out: ${leftOut} (\`lunastream data check\` lists them all)`, 'WARNING');
-      for (const problem of dataset.problems.slice(0, SHOWN_PROBLEMS)) this.#line(problem, 'WARNING');
-    }
-    if (sharedSeriesCount > 0) {
-      this.#line(
-        `Leak: ${sharedSeriesCount} of ${dataset.seriesCount} series are on both sides of the split; ` +
-          `validation scores will be too good (--split series avoids it)`,
-        'WARNING',
-      );
-    }
-  }
-
   #closingLine(): string {
     const { score } = this.#parts.settings;
     return this.#bestEpoch === 0
@@ -308,75 +385,6 @@ export class TrainingRun {
   }
 
   #line(text: string, level: 'INFO' | 'WARNING' = 'INFO'): void {
-    this.#parts.journal.add({ kind: 'line', time: this.#parts.clock.now(), level, text });
-  }
-}
-
-/** Tells where a pass stands: estimate lines, progress, and what it waits for. */
-class PassProgress {
-  readonly #parts: TrainingRunParts;
-  readonly #pass: Pass;
-  readonly #estimate: EstimateLines;
-  readonly #startMs: number;
-  readonly #waitingTimer: NodeJS.Timeout;
-  #doneSamples = 0;
-  #lossSum = 0;
-  #lastToldMs = -Infinity;
-  #batchIndex = 0;
-
-  constructor(parts: TrainingRunParts, pass: Pass) {
-    this.#parts = parts;
-    this.#pass = pass;
-    this.#startMs = parts.clock.nowMs();
-    this.#estimate = new EstimateLines({
-      description: `E${pass.epoch} ${pass.split === 'trn' ? 'Training' : 'Validation '}`,
-      batchCount: Math.ceil(pass.candidates.length / parts.settings.batchSize),
-      skippedBatches: parts.workerCount,
-    });
-    this.#line('WARNING', this.#estimate.start(parts.clock.now()));
-    this.#tell(undefined);
-    this.#waitingTimer = setInterval(() => {
-      const waitingFor = parts.samples.waitingFor();
-      if (waitingFor !== undefined) this.#tell(waitingFor);
-    }, WAITING_INTERVAL_MS);
-  }
-
-  afterBatch({ batch }: LoadedBatch, { losses }: BatchResult): void {
-    this.#doneSamples += batch.count;
-    for (const loss of losses) this.#lossSum += loss;
-    const line = this.#estimate.afterBatch(this.#batchIndex++, this.#parts.clock.now());
-    if (line !== undefined) this.#line('INFO', line);
-    const isLast = this.#doneSamples === this.#pass.candidates.length;
-    if (isLast || this.#parts.clock.nowMs() - this.#lastToldMs >= PROGRESS_INTERVAL_MS) this.#tell(undefined);
-  }
-
-  end(): void {
-    this.#line('WARNING', this.#estimate.end(this.#parts.clock.now()));
-  }
-
-  close(): void {
-    clearInterval(this.#waitingTimer);
-  }
-
-  #tell(waitingFor: string | undefined): void {
-    const { journal, clock } = this.#parts;
-    this.#lastToldMs = clock.nowMs();
-    const seconds = (this.#lastToldMs - this.#startMs) / 1000;
-    journal.add({
-      kind: 'progress',
-      progress: {
-        epoch: this.#pass.epoch,
-        split: this.#pass.split,
-        doneSamples: this.#doneSamples,
-        totalSamples: this.#pass.candidates.length,
-        samplesPerSecond: seconds > 0 ? this.#doneSamples / seconds : 0,
-        meanLoss: this.#doneSamples > 0 ? this.#lossSum / this.#doneSamples : 0,
-        waitingFor,
-      },
-    });
-  }
-
-  #line(level: 'INFO' | 'WARNING', text: string): void {
     this.#parts.journal.add({ kind: 'line', time: this.#parts.clock.now(), level, text });
   }
 }

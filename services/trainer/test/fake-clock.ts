@@ -1,4 +1,4 @@
-import type { Clock } from '../src/training-run.ts';
+import type { Clock } from '../src/clock.ts';
 
 /** Time that stands still until it is told to go on. */
 export class FakeClock implements Clock {

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { crc32 } from 'node:zlib';
 import { status, type ServiceError } from '@grpc/grpc-js';
 import {
   SampleErrorCode,
@@ -6,7 +7,7 @@ import {
   type StreamSamplesResponse,
 } from '@lunastream/contracts';
 import { voxelCount } from '@lunastream/volume';
-import type { SampleWorker } from '../src/worker-pool.ts';
+import type { SampleClient } from '../src/worker-pool.ts';
 
 /** One lease as a worker got it. */
 export interface FakeLease {
@@ -21,10 +22,11 @@ export interface FakeLease {
 export type AnswerLease = (lease: FakeLease) => AsyncIterable<StreamSamplesResponse>;
 
 /** An augmentation worker without a wire: its streams are plain Readables that cancel as gRPC's do. */
-export class FakeWorker implements SampleWorker {
+export class FakeWorker {
   readonly address: string;
   readonly leases: FakeLease[] = [];
-  readonly client: SampleWorker['client'];
+  readonly client: SampleClient;
+  isClosed = false;
   /** Streams under way now, and the most there ever were. */
   openCount = 0;
   mostOpen = 0;
@@ -37,12 +39,16 @@ export class FakeWorker implements SampleWorker {
       this.leases.push(lease);
       this.mostOpen = Math.max(this.mostOpen, ++this.openCount);
       const stream = readableOf(answer(lease));
-      stream.once('close', () => this.openCount--);
+      const ended = new Set([stream]);
+      for (const event of ['end', 'close']) {
+        stream.once(event, () => (this.openCount -= Number(ended.delete(stream))));
+      }
       return Object.assign(stream, {
         cancel: () => stream.destroy(grpcError(status.CANCELLED, 'cancelled')),
       });
     };
-    this.client = { streamSamples } as unknown as SampleWorker['client'];
+    const close = () => void (this.isClosed = true);
+    this.client = { streamSamples, close } as unknown as SampleClient;
   }
 }
 
@@ -82,13 +88,15 @@ export function sampleAnswer(request: StreamSamplesRequest, ordinal: number): St
   const values = new Float32Array(voxelCount(request.chunkShape!)).fill(ordinal);
   const pool = Buffer.alloc(values.byteLength + 1);
   pool.set(new Uint8Array(values.buffer), 1);
+  const voxelsHu = pool.subarray(1);
   return {
     ordinal,
     result: {
       $case: 'sample',
       value: {
         shape: request.chunkShape,
-        voxelsHu: pool.subarray(1),
+        voxelsHu,
+        voxelsCrc32: crc32(voxelsHu),
         // Every second sample lies outside its chunk by half.
         borderFraction: ordinal % 2 === 0 ? 0 : 0.5,
         voxelType: request.voxelType,

@@ -47,6 +47,7 @@ function managerBench(runsFolder: string, options: ManagerBenchOptions = {}): Ma
       return Promise.resolve(started);
     },
     workerCount: 1,
+    sampleBufferBytes: 2 ** 20,
     clock,
     logger: SILENT,
     ...changes,

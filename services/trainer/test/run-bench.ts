@@ -55,6 +55,7 @@ export async function benchIn(
     clock,
     signal: stop.signal,
     workerCount: 1,
+    sampleBufferBytes: 2 ** 20,
     ...changes,
   };
   return { run: new TrainingRun(parts), parts, engine, samples, clock, stop, events };

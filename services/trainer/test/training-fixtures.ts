@@ -23,6 +23,7 @@ export const SETTINGS: RunSettings = {
   momentum: 0.99,
   engine: 'auto',
   threads: undefined,
+  checkpointBatches: 0,
   threshold: 0.5,
   split: 'candidate',
   score: 'f1',

@@ -57,6 +57,7 @@ describe('the flags of train', () => {
       ['--threshold', 0.5],
       ['--split', 'series'],
       ['--score', 'f1'],
+      ['--checkpoint-batches', undefined],
     ]);
   });
 
@@ -112,6 +113,7 @@ describe('the flags of train', () => {
       momentum: 0.99,
       engine: 'auto',
       threads: 0,
+      checkpointBatches: 0,
       threshold: 0.5,
       split: SplitRule.SERIES,
       score: BestScore.F1,

@@ -38,6 +38,7 @@ export interface TrainOptions {
   readonly momentum: number;
   readonly engine: string;
   readonly threads?: number;
+  readonly checkpointBatches?: number;
   readonly threshold: number;
   readonly split: 'series' | 'candidate';
   readonly score: 'f1' | 'f2' | 'recall' | 'auc';
@@ -103,7 +104,7 @@ export function borderOption(): Option {
 
 /** Adds the flags that decide a run's result: the chapter's by name and default, then ours. */
 export function addTrainOptions(command: Command): Command {
-  return addOurOptions(addChapterOptions(command));
+  return addCheckpointOptions(addOurOptions(addChapterOptions(command)));
 }
 
 function addChapterOptions(command: Command): Command {
@@ -199,6 +200,15 @@ function addOurOptions(command: Command): Command {
     );
 }
 
+function addCheckpointOptions(command: Command): Command {
+  return command.addOption(
+    new Option(
+      '--checkpoint-batches <count>',
+      'also keep a checkpoint after every so many training batches (default: after epochs only)',
+    ).argParser(wholeNumber(1, 1_000_000_000)),
+  );
+}
+
 function addFurtherTransforms(command: Command): Command {
   const strength = (flags: string, text: string, highest: number) =>
     new Option(flags, text).argParser(decimal((value) => value >= 0 && value <= highest, `in 0..${highest}`));
@@ -262,6 +272,7 @@ export function toRunSettings(options: TrainOptions, dataset: string, resumeRunI
     momentum: options.momentum,
     engine: options.engine,
     threads: options.threads ?? 0,
+    checkpointBatches: options.checkpointBatches ?? 0,
     threshold: options.threshold,
     split: WIRE_SPLIT[options.split],
     score: WIRE_SCORE[options.score],

@@ -168,6 +168,8 @@ export interface Sample {
   voxelsHu: Buffer;
   /** Share of voxels that lie outside their chunk and repeat its border, 0..1. */
   borderFraction: number;
+  /** CRC-32 (ISO-HDLC: that of zlib and PNG) of voxels_hu, taken when the sample was made. */
+  voxelsCrc32: number;
   /** What voxels_hu holds: what was asked for. Unset is float32. */
   voxelType: VoxelType;
 }
@@ -802,7 +804,7 @@ export const StreamSamplesResponse: MessageFns<StreamSamplesResponse> = {
 };
 
 function createBaseSample(): Sample {
-  return { shape: undefined, voxelsHu: Buffer.alloc(0), borderFraction: 0, voxelType: 0 };
+  return { shape: undefined, voxelsHu: Buffer.alloc(0), borderFraction: 0, voxelsCrc32: 0, voxelType: 0 };
 }
 
 export const Sample: MessageFns<Sample> = {
@@ -815,6 +817,9 @@ export const Sample: MessageFns<Sample> = {
     }
     if (message.borderFraction !== 0) {
       writer.uint32(25).double(message.borderFraction);
+    }
+    if (message.voxelsCrc32 !== 0) {
+      writer.uint32(37).fixed32(message.voxelsCrc32);
     }
     if (message.voxelType !== 0) {
       writer.uint32(40).int32(message.voxelType);
@@ -859,6 +864,14 @@ export const Sample: MessageFns<Sample> = {
             message.borderFraction = reader.double();
             continue;
           }
+          case 4: {
+            if (tag !== 37) {
+              break;
+            }
+
+            message.voxelsCrc32 = reader.fixed32();
+            continue;
+          }
           case 5: {
             if (tag !== 40) {
               break;
@@ -887,6 +900,7 @@ export const Sample: MessageFns<Sample> = {
     message.shape = (object.shape !== undefined && object.shape !== null) ? Shape.fromPartial(object.shape) : undefined;
     message.voxelsHu = object.voxelsHu ?? Buffer.alloc(0);
     message.borderFraction = object.borderFraction ?? 0;
+    message.voxelsCrc32 = object.voxelsCrc32 ?? 0;
     message.voxelType = object.voxelType ?? 0;
     return message;
   },

@@ -141,6 +141,11 @@ export interface RunSettings {
   voxelType: VoxelType;
   /** What happens to chunks that would reach beyond their scan. */
   border: BorderRule;
+  /**
+   * Training batches between checkpoints within an epoch, 0..1,000,000,000; 0 makes one after every epoch only. Results
+   * do not depend on it.
+   */
+  checkpointBatches: number;
 }
 
 /** Asks to start a run. */
@@ -363,6 +368,7 @@ function createBaseRunSettings(): RunSettings {
     threads: 0,
     voxelType: 0,
     border: 0,
+    checkpointBatches: 0,
   };
 }
 
@@ -430,6 +436,9 @@ export const RunSettings: MessageFns<RunSettings> = {
     }
     if (message.border !== 0) {
       writer.uint32(160).int32(message.border);
+    }
+    if (message.checkpointBatches !== 0) {
+      writer.uint32(176).uint32(message.checkpointBatches);
     }
     return writer;
   },
@@ -615,6 +624,14 @@ export const RunSettings: MessageFns<RunSettings> = {
             message.border = reader.int32() as any;
             continue;
           }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.checkpointBatches = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -657,6 +674,7 @@ export const RunSettings: MessageFns<RunSettings> = {
     message.threads = object.threads ?? 0;
     message.voxelType = object.voxelType ?? 0;
     message.border = object.border ?? 0;
+    message.checkpointBatches = object.checkpointBatches ?? 0;
     return message;
   },
 };
