@@ -1,5 +1,11 @@
 export type { Authorize } from './bearer-token.ts';
 export type { CallLimits } from './call-limits.ts';
+export {
+  AddressWatcher,
+  type AddressWatcherOptions,
+  type Lookup,
+  type ServerAddress,
+} from './address-watcher.ts';
 export { commonSettings } from './common-settings.ts';
 export {
   compileConfig,
@@ -51,12 +57,14 @@ export {
 export { hostOf, isLoopback } from './peer-address.ts';
 export { securitySettings } from './security-settings.ts';
 export {
-  addressListSchema,
   addressSchema,
   booleanSchema,
   integerSchema,
   logLevelSchema,
   optionalTextSchema,
   sizeSchema,
+  targetListSchema,
+  targetSchema,
 } from './setting-schemas.ts';
+export { rankServers } from './rendezvous.ts';
 export { StreamRegistry } from './stream-registry.ts';

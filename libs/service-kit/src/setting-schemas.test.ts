@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  addressListSchema,
   addressSchema,
   integerSchema,
   logLevelSchema,
   sizeSchema,
+  targetListSchema,
+  targetSchema,
 } from './setting-schemas.ts';
 
 const host = fc.oneof(
@@ -47,18 +48,39 @@ describe('addressSchema', () => {
   });
 });
 
-describe('addressListSchema', () => {
+describe('targetSchema', () => {
+  it('accepts an address, and a name to resolve', () => {
+    fc.assert(fc.property(address, (text) => targetSchema.parse(text) === text));
+    fc.assert(
+      fc.property(
+        fc.domain(),
+        (name) => targetSchema.parse(`dns:///${name}:50052`) === `dns:///${name}:50052`,
+      ),
+    );
+  });
+
+  it.each(['a', 'dns:///a', 'dns://a:80', 'dns:///[::1]:80', 'http://a:80', 'dns:///a:80/'])(
+    "refuses '%s' by the rule",
+    (text) => {
+      expect(targetSchema.safeParse(text).error?.issues).toMatchObject([
+        { message: 'must be host:port or dns:///name:port' },
+      ]);
+    },
+  );
+});
+
+describe('targetListSchema', () => {
   it('splits at commas, whatever the spaces, keeping the order', () => {
     const separator = fc.constantFrom(',', ', ', ' ,', '  ,  ');
     fc.assert(
       fc.property(fc.array(address, { minLength: 1, maxLength: 5 }), separator, (addresses, comma) => {
-        expect(addressListSchema.parse(addresses.join(comma))).toEqual(addresses);
+        expect(targetListSchema.parse(addresses.join(comma))).toEqual(addresses);
       }),
     );
   });
 
   it.each(['', ',', 'a:1,', 'a:1,,b:2', 'a:1;b:2', 'a:1,b', 'a,b:1'])("refuses '%s'", (text) => {
-    expect(addressListSchema.safeParse(text).success).toBe(false);
+    expect(targetListSchema.safeParse(text).success).toBe(false);
   });
 });
 

@@ -12,11 +12,23 @@ export const addressSchema = z.string().refine(
   { error: 'must be host:port' },
 );
 
-/** Comma-separated addresses, at least one. */
-export const addressListSchema = z
+const DNS_SCHEME = 'dns:///';
+
+/** Where servers are: an address "host:port", or "dns:///name:port" for all that the name stands for. */
+export const targetSchema = z.string().refine(
+  (text) => {
+    const isName = text.startsWith(DNS_SCHEME);
+    const address = isName ? text.slice(DNS_SCHEME.length) : text;
+    return addressSchema.safeParse(address).success && !(isName && address.startsWith('['));
+  },
+  { error: 'must be host:port or dns:///name:port' },
+);
+
+/** Comma-separated targets, at least one. */
+export const targetListSchema = z
   .string()
   .transform((text) => text.split(',').map((part) => part.trim()))
-  .pipe(z.array(addressSchema).min(1));
+  .pipe(z.array(targetSchema).min(1));
 
 /** Whole number within bounds, both included. */
 export function integerSchema(low: number, high: number): z.ZodType<number, string> {

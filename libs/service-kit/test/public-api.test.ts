@@ -5,6 +5,7 @@ import * as testing from '../src/testing/index.ts';
 it('exports these names and no others', () => {
   expect(Object.keys(serviceKit).sort()).toMatchInlineSnapshot(`
     [
+      "AddressWatcher",
       "CHANNEL_OPTIONS",
       "ConfigError",
       "ConnectionSecurity",
@@ -13,7 +14,6 @@ it('exports these names and no others', () => {
       "MAX_MESSAGE_BYTES",
       "RequestError",
       "StreamRegistry",
-      "addressListSchema",
       "addressSchema",
       "booleanSchema",
       "callUnary",
@@ -33,12 +33,15 @@ it('exports these names and no others', () => {
       "maskedConfig",
       "optionalTextSchema",
       "protectedUnaryHandler",
+      "rankServers",
       "readStream",
       "runService",
       "securitySettings",
       "setting",
       "sizeSchema",
       "streamHandler",
+      "targetListSchema",
+      "targetSchema",
       "toGrpcStatus",
       "unaryHandler",
     ]

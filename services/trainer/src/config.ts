@@ -1,10 +1,11 @@
 import {
-  addressListSchema,
   addressSchema,
   commonSettings,
   integerSchema,
   setting,
   sizeSchema,
+  targetListSchema,
+  targetSchema,
 } from '@lunastream/service-kit';
 import { z } from 'zod';
 
@@ -17,15 +18,15 @@ export const settings = {
   }),
   chunkCacheAddress: setting({
     variable: 'TRAINER_CHUNK_CACHE_ADDRESS',
-    schema: addressSchema,
+    schema: targetSchema,
     fallback: '127.0.0.1:50051',
-    help: 'Address of the chunk cache, host:port',
+    help: 'Address of a chunk cache, host:port or dns:///name:port',
   }),
   workerAddresses: setting({
     variable: 'TRAINER_WORKER_ADDRESSES',
-    schema: addressListSchema,
+    schema: targetListSchema,
     fallback: '127.0.0.1:50052',
-    help: 'Addresses of the augmentation workers, host:port, separated by commas',
+    help: 'Augmentation workers: host:port, or dns:///name:port resolved again every 2 s; separated by commas',
   }),
   runsFolder: setting({
     variable: 'TRAINER_RUNS_FOLDER',

@@ -25,6 +25,10 @@ export class LeaseScheduler implements SampleSource {
     return this.#counts;
   }
 
+  beginRun(): void {
+    this.#workers.pardon();
+  }
+
   open(plan: SamplePlan, events: SampleSourceEvents): SampleStream {
     return new LeaseSession({
       workers: this.#workers,

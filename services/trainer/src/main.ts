@@ -1,5 +1,5 @@
 import { AugmentationServiceClient, DatasetServiceClient } from '@lunastream/contracts';
-import { runService } from '@lunastream/service-kit';
+import { AddressWatcher, runService } from '@lunastream/service-kit';
 import { settings } from './config.ts';
 import { createHandlers } from './handlers.ts';
 import { LeaseScheduler } from './lease-scheduler.ts';
@@ -13,31 +13,40 @@ await runService(
     title: 'lunastream trainer: plans epochs, leases samples to augmentation workers, trains, keeps runs',
     settings,
     isProtected: true,
-    start: (config, context) => {
+    start: async (config, context) => {
       const datasets = context.connect(DatasetServiceClient, config.chunkCacheAddress);
-      const workers = new WorkerPool(
-        { ...config, connect: (address) => context.connect(AugmentationServiceClient, address) },
-        config.workerAddresses,
-      );
+      const workers = new WorkerPool({
+        ...config,
+        connect: ({ address, serverName }) => context.connect(AugmentationServiceClient, address, serverName),
+      });
+      const addresses = await AddressWatcher.start({
+        targets: config.workerAddresses,
+        onChange: (servers) => {
+          context.logger.info({ workers: servers.map(({ address }) => address) }, 'augmentation workers');
+          workers.setServers(servers);
+        },
+        onError: (sentence) => context.logger.warn(sentence),
+      });
       const runs = new RunManager({
         runsFolder: config.runsFolder,
         datasets,
         samples: new LeaseScheduler(workers, config),
         startEngine: (engineSettings) => ThreadedEngine.start(engineSettings),
-        workerCount: config.workerAddresses.length,
+        workerCount: () => workers.workers.length,
         sampleBufferBytes: config.sampleBufferBytes,
         clock: { now: () => new Date(), nowMs: () => performance.now() },
         logger: context.logger,
       });
-      return Promise.resolve({
+      return {
         services: createHandlers(runs, context),
         beforeDrain: () => runs.stopActive(),
         close: () => {
+          addresses.close();
           datasets.close();
           workers.close();
           return Promise.resolve();
         },
-      });
+      };
     },
   },
   process,

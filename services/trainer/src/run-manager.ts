@@ -33,7 +33,8 @@ export interface RunManagerParts {
   readonly samples: SampleSource;
   /** Rejects with an EngineStartError. */
   readonly startEngine: (settings: EngineSettings) => Promise<RunEngine>;
-  readonly workerCount: number;
+  /** Augmentation workers known now. */
+  readonly workerCount: () => number;
   /** Most bytes of samples ahead of the engine. */
   readonly sampleBufferBytes: number;
   readonly clock: Clock;
@@ -168,9 +169,11 @@ export class RunManager {
     try {
       const folder = await this.#prepareFolder({ settings, dataset, engine, resumed });
       const journal = new RunJournal();
+      this.#parts.samples.beginRun();
       stop.signal.addEventListener('abort', () => engine.dispose(), { once: true });
       const run = new TrainingRun({
         ...this.#parts,
+        workerCount: this.#parts.workerCount(),
         settings,
         dataset,
         split,

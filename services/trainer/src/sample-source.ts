@@ -34,6 +34,8 @@ export interface SampleSourceEvents {
 
 /** Where samples come from; training knows nothing of workers or the wire. Several streams may be open. */
 export interface SampleSource {
+  /** Called when a run begins: what was held against anyone in earlier runs is forgotten. */
+  beginRun(): void;
   /** Opens the samples of `plan`; those of streams opened before are made first. */
   open(plan: SamplePlan, events: SampleSourceEvents): SampleStream;
   /** What the source waits for, for people; undefined while samples flow. */

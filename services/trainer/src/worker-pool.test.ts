@@ -9,6 +9,7 @@ import {
   leaseBench,
   ordinalsIn,
   places,
+  serverAt,
   planOf,
   settle,
   untilSettled,
@@ -149,9 +150,9 @@ describe('a worker that answers wrong', () => {
     expect(scheduler.counts.wrongSamples).toBe(1);
   });
 
-  it('stays so when it is the only one, and is asked again after a pardon', async () => {
+  it('stays so when it is the only one, and is asked again by the next run', async () => {
     const worker = new FakeWorker('a', inTurn(wrong((answer) => withVoxels(answer, NaN))));
-    const { open, pool } = leaseBench([worker], { leasesPerWorker: 1 });
+    const { open, pool, scheduler } = leaseBench([worker], { leasesPerWorker: 1 });
     const filled = open(planOf(4)).fill(0, places(4));
     await settle();
     vi.advanceTimersByTime(60_000);
@@ -160,13 +161,13 @@ describe('a worker that answers wrong', () => {
     expect(pool.waitingFor()).toBe(
       'augmentation workers: a (quarantined: sample 1 of epoch 3: its voxels are not all finite)',
     );
-    pool.pardon();
+    scheduler.beginRun();
     await untilSettled(filled);
     expect(pool.waitingFor()).toBeUndefined();
   });
 });
 
-describe('WorkerPool.setAddresses()', () => {
+describe('WorkerPool.setServers()', () => {
   it('gives leases to workers that join, and takes none from those that leave until they are done', async () => {
     let goOn = () => {};
     const leaving = new FakeWorker(
@@ -182,7 +183,7 @@ describe('WorkerPool.setAddresses()', () => {
     const target = places(12);
     const filled = open(planOf(12)).fill(0, target);
     await settle();
-    pool.setAddresses(['b']);
+    pool.setServers([serverAt('b')]);
     await settle();
     expect(joining.leases.map(({ ordinals }) => ordinals)).toEqual([
       [4, 5, 6, 7],
@@ -204,7 +205,7 @@ describe('WorkerPool.setAddresses()', () => {
     const filled = open(planOf(4)).fill(0, places(4));
     await settle();
     expect(pool.waitingFor()).toBe('augmentation workers: none is known');
-    pool.setAddresses(['a']);
+    pool.setServers([serverAt('a')]);
     await filled;
   });
 });

@@ -1,4 +1,5 @@
 import type { AugmentationServiceClient } from '@lunastream/contracts';
+import type { ServerAddress } from '@lunastream/service-kit';
 
 /** What the trainer calls of an augmentation worker. */
 export type SampleClient = Pick<AugmentationServiceClient, 'streamSamples' | 'close'>;
@@ -7,7 +8,7 @@ export type SampleClient = Pick<AugmentationServiceClient, 'streamSamples' | 'cl
 export interface WorkerPoolOptions {
   readonly leasesPerWorker: number;
   /** Makes the client of a worker; connects when first used. */
-  readonly connect: (address: string) => SampleClient;
+  readonly connect: (server: ServerAddress) => SampleClient;
 }
 
 const FIRST_REST_MS = 100;
@@ -55,7 +56,7 @@ export interface WorkerWish {
  *   any  ──rest─────> resting, 100 ms, doubling up to 2 s with every break in a row ──> free
  *   any  ──noteSilence──> silent: gets nothing new until it answers or its lease breaks
  *   any  ──quarantine───> quarantined, until a run starts or its address comes anew
- *   any  ──setAddresses─> leaving: ends its leases, then its connection is closed
+ *   any  ──setServers───> leaving: ends its leases, then its connection is closed
  */
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
@@ -63,9 +64,8 @@ export class WorkerPool {
   #workers: WorkerState[] = [];
   #leaving: WorkerState[] = [];
 
-  constructor(options: WorkerPoolOptions, addresses: readonly string[] = []) {
+  constructor(options: WorkerPoolOptions) {
     this.#options = options;
-    this.setAddresses(addresses);
   }
 
   /** Workers that may get leases, in the order in which they came. */
@@ -74,8 +74,8 @@ export class WorkerPool {
   }
 
   /** Takes in new workers and lets go those whose address is gone, after the leases that they have. */
-  setAddresses(addresses: readonly string[]): void {
-    const wanted = new Set(addresses);
+  setServers(servers: readonly ServerAddress[]): void {
+    const wanted = new Map(servers.map((server) => [server.address, server]));
     const known = new Set(this.#workers.map(({ address }) => address));
     for (const worker of this.#workers) {
       if (wanted.has(worker.address)) continue;
@@ -83,7 +83,7 @@ export class WorkerPool {
       this.#leaving.push(worker);
     }
     this.#workers = this.#workers.filter(({ isLeaving }) => !isLeaving);
-    for (const address of wanted) if (!known.has(address)) this.#workers.push(this.#join(address));
+    for (const [address, server] of wanted) if (!known.has(address)) this.#workers.push(this.#join(server));
     this.#closeLeft();
     this.#tellFree();
   }
@@ -172,10 +172,10 @@ export class WorkerPool {
     for (const { client } of [...this.#workers, ...this.#leaving]) client.close();
   }
 
-  #join(address: string): WorkerState {
+  #join(server: ServerAddress): WorkerState {
     return {
-      address,
-      client: this.#options.connect(address),
+      address: server.address,
+      client: this.#options.connect(server),
       leases: 0,
       failures: 0,
       isResting: false,

@@ -6,6 +6,7 @@ import type { SamplePlan, SampleSource, SampleSourceEvents, SampleStream } from 
  * seed, epoch and ordinal add where the plan asks for noise.
  */
 export class FakeSampleSource implements SampleSource {
+  runsBegun = 0;
   readonly plans: SamplePlan[] = [];
   /** Ordinals of each plan in the order in which they were made. */
   readonly made: number[][] = [];
@@ -20,6 +21,10 @@ export class FakeSampleSource implements SampleSource {
   /** Called before every sample; may wait, or throw. */
   onSample: (plan: SamplePlan, ordinal: number, signal: AbortSignal) => void | Promise<void> = () =>
     undefined;
+
+  beginRun(): void {
+    this.runsBegun++;
+  }
 
   open(plan: SamplePlan, events: SampleSourceEvents): SampleStream {
     this.plans.push(plan);

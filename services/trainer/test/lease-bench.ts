@@ -1,5 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { NO_AUGMENTATION } from '@lunastream/augmentation';
+import type { ServerAddress } from '@lunastream/service-kit';
 import { xyzMm } from '@lunastream/volume';
 import { vi } from 'vitest';
 import { LeaseScheduler } from '../src/lease-scheduler.ts';
@@ -23,6 +24,9 @@ export interface LeaseBench {
   readonly open: (plan: SamplePlan) => SampleStream;
 }
 
+/** A server at `address` without a name. */
+export const serverAt = (address: string): ServerAddress => ({ address, serverName: undefined });
+
 /** The pool knows `workers` by their address; all of them are in it at first, or those of `addresses`. */
 export function leaseBench(
   workers: readonly FakeWorker[],
@@ -30,8 +34,10 @@ export function leaseBench(
   addresses = workers.map(({ address }) => address),
 ): LeaseBench {
   const { leasesPerWorker, ...leaseOptions } = { ...OPTIONS, ...options };
-  const connect = (address: string) => workers.find((worker) => worker.address === address)!.client;
-  const pool = new WorkerPool({ leasesPerWorker, connect }, addresses);
+  const connect = ({ address }: ServerAddress) =>
+    workers.find((worker) => worker.address === address)!.client;
+  const pool = new WorkerPool({ leasesPerWorker, connect });
+  pool.setServers(addresses.map(serverAt));
   const scheduler = new LeaseScheduler(pool, leaseOptions);
   const warnings: string[] = [];
   const open = (plan: SamplePlan) => scheduler.open(plan, { warn: (sentence) => warnings.push(sentence) });

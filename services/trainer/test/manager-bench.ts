@@ -46,7 +46,7 @@ function managerBench(runsFolder: string, options: ManagerBenchOptions = {}): Ma
       engines.push(started);
       return Promise.resolve(started);
     },
-    workerCount: 1,
+    workerCount: () => 1,
     sampleBufferBytes: 2 ** 20,
     clock,
     logger: SILENT,
