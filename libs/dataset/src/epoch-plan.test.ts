@@ -137,3 +137,72 @@ describe('epochPlan()', () => {
     expect(() => epochPlan({ ...KEY, candidates: mixed, ratio: 0, ...change })).toThrow(rule);
   });
 });
+
+describe('epochPlan() by a schedule of the ratio', () => {
+  const scheduled = { candidates: mixed, ratio: 0, ratioSchedule: 'epoch < 3 ? 1 : 2', epochLength: 12 };
+  const patternOf = (epoch: number) =>
+    Array.from(epochPlan({ ...scheduled, runSeed: 42, epoch }), (index) =>
+      mixed[index]!.isNodule ? '+' : '-',
+    ).join('');
+
+  it('is the plan of the ratio that the schedule gives for its epoch', () => {
+    expect([1, 2, 3, 4].map(patternOf)).toEqual([
+      '+-+-+-+-+-+-',
+      '+-+-+-+-+-+-',
+      '+--+--+--+--',
+      '+--+--+--+--',
+    ]);
+    const key = { runSeed: 42, epoch: 3 };
+    expect(epochPlan({ ...scheduled, ...key })).toEqual(
+      epochPlan({ ...key, candidates: mixed, ratio: 2, epochLength: 12 }),
+    );
+  });
+
+  it('has the natural length in epochs of ratio 0, and 200,000 samples in the others, unless told', () => {
+    const options = { candidates: mixed, ratio: 0, ratioSchedule: '0,1', runSeed: 42 };
+    expect([1, 2].map((epoch) => epochPlan({ ...options, epoch }).length)).toEqual([50, 200_000]);
+  });
+});
+
+describe('epochPlan() weighted', () => {
+  const weighted = { candidates: mixed, ratio: 0, sampler: 'weighted', epochLength: 20_000 } as const;
+
+  it('draws both classes equally often, and each candidate of a class too, within five standard deviations', () => {
+    const plan = epochPlan({ ...weighted, ...KEY });
+    const counts = mixed.map(() => 0);
+    for (const index of plan) counts[index]!++;
+    const within = (count: number, share: number) => {
+      const deviation = Math.sqrt(plan.length * share * (1 - share));
+      expect(Math.abs(count - plan.length * share)).toBeLessThan(5 * deviation);
+    };
+    const positives = mixed.filter(({ isNodule }) => isNodule).length;
+    within(
+      counts.reduce((sum, count, index) => sum + (mixed[index]!.isNodule ? count : 0), 0),
+      1 / 2,
+    );
+    counts.forEach((count, index) =>
+      within(count, 1 / (2 * (mixed[index]!.isNodule ? positives : mixed.length - positives))),
+    );
+  });
+
+  it('is a pure function of its key', () => {
+    expect(epochPlan({ ...weighted, ...KEY })).toEqual(epochPlan({ ...weighted, ...KEY }));
+    expect(epochPlan({ ...weighted, ...KEY, epoch: 2 })).not.toEqual(epochPlan({ ...weighted, ...KEY }));
+  });
+
+  it('has 200,000 samples by default, as other balanced epochs', () => {
+    expect(epochPlan({ ...KEY, candidates: mixed, ratio: 0, sampler: 'weighted' }).length).toBe(200_000);
+  });
+
+  it('refuses a ratio of its own, an empty class and an unknown sampler', () => {
+    expect(() => epochPlan({ ...weighted, ...KEY, ratio: 2 })).toThrow(
+      'ratio must be 0 for the weighted sampler, which balances by itself, got 2',
+    );
+    expect(() => epochPlan({ ...weighted, ...KEY, candidates: candidatesOf([true]) })).toThrow(
+      'got no negative (class 0) one',
+    );
+    expect(() => epochPlan({ ...weighted, ...KEY, sampler: 'sorted' as never })).toThrow(
+      'sampler must be one of shuffled, weighted, got sorted',
+    );
+  });
+});

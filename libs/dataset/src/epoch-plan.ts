@@ -2,20 +2,32 @@
  * Which candidate each ordinal of a training epoch shows: a pure function of candidates, balance, seed and epoch, so
  * every worker, retry and replay agrees. Index arithmetic as in chapter12-facts 1.3.
  */
-import { RandomPurpose, RandomStream } from '@lunastream/random';
+import { AliasTable, RandomPurpose, RandomStream } from '@lunastream/random';
 import type { Candidate } from './candidate.ts';
 import { EpochPlanError } from './errors.ts';
+import { compileRatioSchedule } from './ratio-schedule.ts';
 
 /** Samples of a balanced epoch, as in the book: all negatives of LUNA16 are seen about once in five epochs. */
 export const DEFAULT_BALANCED_EPOCH_LENGTH = 200_000;
+
+/**
+ * How candidates become ordinals: `shuffled` by the ratio; `weighted` draws each sample with replacement, by weights that
+ * make both classes equally likely (exercise 2 of the chapter).
+ */
+export const SAMPLERS = ['shuffled', 'weighted'] as const;
+export type Sampler = (typeof SAMPLERS)[number];
 
 export interface EpochPlanOptions {
   /** The training side of a split. */
   readonly candidates: readonly Pick<Candidate, 'isNodule'>[];
   /** 0: as the candidates come. N >= 1: one positive, then N negatives, and so on. */
   readonly ratio: number;
-  /** Samples in the epoch. Default: 200,000 when balanced, else the number of candidates. */
-  readonly epochLength?: number;
+  /** The ratio as a function of the epoch, in place of `ratio`; see `compileRatioSchedule`. */
+  readonly ratioSchedule?: string | undefined;
+  /** Default `shuffled`. `weighted` balances by itself and takes ratio 0 only. */
+  readonly sampler?: Sampler;
+  /** Samples in the epoch. Default: 200,000 when balanced, by ratio or by weights, else the number of candidates. */
+  readonly epochLength?: number | undefined;
   /** Unsigned 32-bit. */
   readonly runSeed: number;
   /** Unsigned 32-bit. */
@@ -84,18 +96,45 @@ function planBalanced(options: EpochPlanOptions): Uint32Array {
 }
 
 /**
+ * Each sample is drawn by itself, a candidate of a class of n with the probability 1 / (2 n). Labels are all it needs to
+ * know: no sample is loaded.
+ */
+function planWeighted(options: EpochPlanOptions): Uint32Array {
+  const { candidates, runSeed, epoch, epochLength = DEFAULT_BALANCED_EPOCH_LENGTH } = options;
+  const positives = indicesOfClass(candidates, true).length;
+  const negatives = indicesOfClass(candidates, false).length;
+  const table = new AliasTable(candidates.map(({ isNodule }) => 1 / (isNodule ? positives : negatives)));
+  const stream = new RandomStream({ runSeed, epoch, ordinal: 0, purpose: RandomPurpose.weightedDraw });
+  return Uint32Array.from({ length: epochLength }, () => table.draw(stream));
+}
+
+/**
  * Plans one training epoch: entry `ordinal` is an index into `candidates`. Balanced (ratio N >= 1), every (N+1)th sample
  * from the first on is positive, both classes wrap around, and both are reshuffled each epoch. Unbalanced (ratio 0), the
  * order is one shuffle by the run seed, the same in each epoch.
- * @throws EpochPlanError when the ratio or the length is not valid, there is no candidate, or a class to be balanced is
- * empty; RangeError when seed or epoch is not an unsigned 32-bit integer.
+ * With the sampler `weighted`, every sample is a draw of its own.
+ * @throws EpochPlanError when the ratio, the sampler or the length is not valid, there is no candidate, or a class to be
+ * balanced is empty; RatioScheduleError when the schedule gives no ratio; RangeError when seed or epoch is not an unsigned
+ * 32-bit integer.
  */
 export function epochPlan(options: EpochPlanOptions): Uint32Array {
-  const { candidates, ratio, epochLength } = options;
+  const { candidates, ratioSchedule, epoch, epochLength, sampler = 'shuffled' } = options;
+  const ratio =
+    ratioSchedule === undefined ? options.ratio : compileRatioSchedule(ratioSchedule).ratioAt(epoch);
   if (!Number.isSafeInteger(ratio) || ratio < 0) {
     throw new EpochPlanError('ratio', `must be an integer of 0 (unbalanced) or more, got ${ratio}`);
   }
+  if (!SAMPLERS.includes(sampler)) {
+    throw new EpochPlanError('sampler', `must be one of ${SAMPLERS.join(', ')}, got ${String(sampler)}`);
+  }
+  if (sampler === 'weighted' && ratio !== 0) {
+    throw new EpochPlanError(
+      'ratio',
+      `must be 0 for the weighted sampler, which balances by itself, got ${ratio}`,
+    );
+  }
   assertLength(epochLength);
   if (candidates.length === 0) throw new EpochPlanError('candidates', 'must not be empty, got none');
-  return ratio === 0 ? planUnbalanced(options) : planBalanced(options);
+  if (sampler === 'weighted') return planWeighted(options);
+  return ratio === 0 ? planUnbalanced(options) : planBalanced({ ...options, ratio });
 }

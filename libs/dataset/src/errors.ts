@@ -91,12 +91,25 @@ export class SplitError extends DatasetError {
 export class EpochPlanError extends DatasetError {
   readonly tag = 'EpochPlanError';
   readonly kind = 'bad-input';
-  readonly field: 'candidates' | 'ratio' | 'epochLength';
+  readonly field: 'candidates' | 'ratio' | 'sampler' | 'epochLength';
 
   /** `rule` completes "Cannot plan an epoch: FIELD ". */
   constructor(field: EpochPlanError['field'], rule: string) {
     super(`Cannot plan an epoch: ${field} ${rule}`);
     this.field = field;
+  }
+}
+
+/** The text of a ratio schedule cannot be read, or gives no ratio. */
+export class RatioScheduleError extends DatasetError {
+  readonly tag = 'RatioScheduleError';
+  readonly kind = 'bad-input';
+  readonly text: string;
+
+  /** `rule` and `got` complete "Cannot read the ratio schedule 'TEXT': RULE, got GOT". */
+  constructor(text: string, rule: string, got: string) {
+    super(`Cannot read the ratio schedule '${text}': ${rule}, got ${got}`);
+    this.text = text;
   }
 }
 

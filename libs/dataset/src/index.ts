@@ -6,13 +6,20 @@ export {
   type DatasetReportCounts,
 } from './check-dataset.ts';
 export type { DatasetProblem, ProblemSeverity } from './dataset-problem.ts';
-export { DEFAULT_BALANCED_EPOCH_LENGTH, epochPlan, type EpochPlanOptions } from './epoch-plan.ts';
+export {
+  DEFAULT_BALANCED_EPOCH_LENGTH,
+  epochPlan,
+  SAMPLERS,
+  type EpochPlanOptions,
+  type Sampler,
+} from './epoch-plan.ts';
 export {
   BadCsvError,
   DatasetError,
   DuplicateSeriesError,
   EpochPlanError,
   MissingDatasetFileError,
+  RatioScheduleError,
   SplitError,
   UnknownSeriesError,
   type DatasetErrorKind,
@@ -23,6 +30,7 @@ export { loadDataset, type Dataset, type DatasetCounts, type LoadDatasetOptions 
 export { createDiameterMatcher, type DiameterMatcher } from './match-diameter.ts';
 export { mixupPartners, NO_PARTNER, type MixupPartnersOptions } from './mixup-partners.ts';
 export type { Exclusion, ExclusionReason } from './place-candidates.ts';
+export { compileRatioSchedule, LARGEST_RATIO, type RatioSchedule } from './ratio-schedule.ts';
 export { readAnnotations, type Annotation } from './read-annotations.ts';
 export { readCandidates } from './read-candidates.ts';
 export { readPatients } from './read-patients.ts';

@@ -1,3 +1,4 @@
+export { AliasTable } from './alias-table.ts';
 export { cosineAndSine, exponential, logarithm } from './elementary.ts';
 export { philox4x32, type Words4 } from './philox.ts';
 export { gaussianQuantile } from './gaussian-quantile.ts';

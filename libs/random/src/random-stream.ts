@@ -19,6 +19,7 @@ export const RandomPurpose = {
   mixup: 10,
   mixupPartner: 11,
   bootstrap: 12,
+  weightedDraw: 13,
 } as const;
 export type RandomPurpose = (typeof RandomPurpose)[keyof typeof RandomPurpose];
 
