@@ -30,6 +30,7 @@ export { loadDataset, type Dataset, type DatasetCounts, type LoadDatasetOptions 
 export { createDiameterMatcher, type DiameterMatcher } from './match-diameter.ts';
 export { mixupPartners, NO_PARTNER, type MixupPartnersOptions } from './mixup-partners.ts';
 export type { Exclusion, ExclusionReason } from './place-candidates.ts';
+export { formatPredictions, readPredictions, type CandidateResults, type Prediction } from './predictions.ts';
 export { compileRatioSchedule, LARGEST_RATIO, type RatioSchedule } from './ratio-schedule.ts';
 export { readAnnotations, type Annotation } from './read-annotations.ts';
 export { readCandidates } from './read-candidates.ts';

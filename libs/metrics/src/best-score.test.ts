@@ -16,15 +16,24 @@ describe('scoreOf()', () => {
   it.each([
     ['f1', 2 / 3],
     ['f2', 2 / 3],
+    ['f05', 2 / 3],
     ['recall', 2 / 3],
     ['auc', 2 / 3],
+    ['recall-at-fpr', 2 / 3],
   ] as const)('reads %s', (name, expected) => {
     expect(scoreOf(summarizeEpoch(results), name)).toBeCloseTo(expected, 12);
   });
 
   it('reads different scores where they differ', () => {
     const summary = summarizeEpoch({ ...results, probabilities: [0.9, 0.8, 0.6, 0.65] });
-    expect(BEST_SCORES.map((name) => scoreOf(summary, name))).toEqual([6 / 7, 15 / 16, 1, 2 / 3]);
+    expect(BEST_SCORES.map((name) => scoreOf(summary, name))).toEqual([
+      6 / 7,
+      15 / 16,
+      15 / 19,
+      1,
+      2 / 3,
+      2 / 3,
+    ]);
   });
 
   it('has no value for a model that has diverged on a sample', () => {

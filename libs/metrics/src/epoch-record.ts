@@ -1,4 +1,4 @@
-import type { EpochSummary, Split } from './epoch-summary.ts';
+import { FALSE_POSITIVE_RATE_LIMIT, type EpochSummary, type Split } from './epoch-summary.ts';
 
 /**
  * One line of a run's `epochs.jsonl`. Names and order of the keys are a file format that others read: add at the end,
@@ -25,6 +25,9 @@ export interface EpochRecord {
   readonly roc_auc: number | null;
   readonly threshold: number;
   readonly non_finite: number;
+  /** Recall where at most `fpr_limit` of the negatives are called nodules. */
+  readonly recall_at_fpr: number | null;
+  readonly fpr_limit: number;
 }
 
 /** The record of a summary; `JSON.stringify` of equal records gives equal bytes. */
@@ -50,5 +53,7 @@ export function toEpochRecord(summary: EpochSummary, samplesSeen: number): Epoch
     roc_auc: summary.rocAuc ?? null,
     threshold: summary.threshold,
     non_finite: summary.nonFinite,
+    recall_at_fpr: summary.recallAtFpr ?? null,
+    fpr_limit: FALSE_POSITIVE_RATE_LIMIT,
   };
 }

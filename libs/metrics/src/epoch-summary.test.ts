@@ -22,6 +22,8 @@ describe('summarizeEpoch()', () => {
     expect(summary).toMatchObject({ precision: 0.5, recall: 0.5, f1: 0.5, f2: 0.5, f05: 0.5, nonFinite: 0 });
     expect(summary.rocAuc).toBeCloseTo(4 / 6, 12);
     expect(summary.prAuc).toBeCloseTo((1 + 2 / 4) / 2, 12);
+    // 0.9 finds one nodule; the next nodule comes after a negative, and one in three negatives is above 1 %.
+    expect(summary.recallAtFpr).toBe(0.5);
     expect(summary.degenerate).toBeUndefined();
     expect(epochWarnings(summary)).toEqual([]);
   });
@@ -81,7 +83,7 @@ describe('toEpochRecord()', () => {
     expect(JSON.stringify(toEpochRecord(summary, 600_000))).toBe(
       '{"epoch":3,"split":"val","samples_seen":600000,"tp":0,"fp":2,"tn":3,"fn":0,' +
         '"loss_all":0.75,"loss_neg":0.75,"loss_pos":null,"precision":0,"recall":null,' +
-        '"f1":0,"f2":0,"f05":0,"pr_auc":null,"roc_auc":null,"threshold":0.5,"non_finite":0}',
+        '"f1":0,"f2":0,"f05":0,"pr_auc":null,"roc_auc":null,"threshold":0.5,"non_finite":0,"recall_at_fpr":null,"fpr_limit":0.01}',
     );
   });
 });

@@ -1,10 +1,16 @@
 import { assertSamples, countConfusion, isPositiveLabel, type ConfusionCounts } from './confusion-counts.ts';
-import { averagePrecision, rocAuc } from './curves.ts';
+import { averagePrecision, recallAtFalsePositiveRate, rocAuc } from './curves.ts';
 import { rankSamples } from './ranking.ts';
 import { fBeta, precision, recall } from './scores.ts';
 
 /** The chapter's names of the two splits, as they stand in its log lines. */
 export type Split = 'trn' | 'val';
+
+/**
+ * The false positive rate at which recall is told after every epoch: one in a hundred of what is no nodule, some five calls
+ * a scan on LUNA16's 600 candidates a scan.
+ */
+export const FALSE_POSITIVE_RATE_LIMIT = 0.01;
 
 /** One class, or both, of one split. */
 export interface ClassSummary {
@@ -39,6 +45,8 @@ export interface EpochSummary {
   /** Average precision. */
   readonly prAuc: number | undefined;
   readonly rocAuc: number | undefined;
+  /** The highest recall that a threshold reaches at a false positive rate of at most FALSE_POSITIVE_RATE_LIMIT. */
+  readonly recallAtFpr: number | undefined;
   /** Set when every call is the same although samples of the other class are there. */
   readonly degenerate: Degenerate | undefined;
 }
@@ -114,6 +122,7 @@ export function summarizeEpoch(results: EpochResults): EpochSummary {
     f05: fBeta(counts, 0.5),
     prAuc: averagePrecision(ranking),
     rocAuc: rocAuc(ranking),
+    recallAtFpr: recallAtFalsePositiveRate(ranking, FALSE_POSITIVE_RATE_LIMIT)?.recall,
     degenerate: degenerateKind(counts),
   };
 }

@@ -4,6 +4,7 @@ import * as metrics from './index.ts';
 it('@lunastream/metrics exports these values and no others', () => {
   expect(Object.keys(metrics).sort()).toEqual([
     'BEST_SCORES',
+    'FALSE_POSITIVE_RATE_LIMIT',
     'FROC_RATES',
     'InvalidMetricInputError',
     'ScoreSketch',

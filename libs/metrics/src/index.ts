@@ -22,6 +22,7 @@ export {
 } from './curves.ts';
 export { toEpochRecord, type EpochRecord } from './epoch-record.ts';
 export {
+  FALSE_POSITIVE_RATE_LIMIT,
   summarizeEpoch,
   type ClassSummary,
   type Degenerate,

@@ -22,6 +22,8 @@ const RECORD: EpochRecord = {
   roc_auc: 0.5,
   threshold: 0.5,
   non_finite: 0,
+  recall_at_fpr: 0.5,
+  fpr_limit: 0.01,
 };
 
 type Loss = number | null;

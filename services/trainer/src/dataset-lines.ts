@@ -12,23 +12,31 @@ export interface LogText {
   readonly text: string;
 }
 
+type BalanceSettings = Pick<RunSettings, 'ratio' | 'ratioSchedule' | 'sampler'>;
+
 /** What a run says of its data before the first epoch: the chapter's lines, then what is wrong. */
 export function datasetLines({
   settings,
   dataset,
   split,
 }: {
-  readonly settings: Pick<RunSettings, 'ratio'>;
+  readonly settings: BalanceSettings;
   readonly dataset: TrainingDataset;
   readonly split: CandidateSplit;
 }): LogText[] {
-  const ratio = settings.ratio === 0 ? 'unbalanced' : `${settings.ratio}:1`;
   return [
-    sideLine('training', split.training, ratio),
+    sideLine('training', split.training, describeBalance(settings)),
     sideLine('validation', split.validation, 'unbalanced'),
     ...leftOutLines(dataset),
     ...leakLines(dataset, split.sharedSeriesCount),
   ];
+}
+
+/** "2:1", "unbalanced", the schedule, or what the sampler does. */
+function describeBalance({ ratio, ratioSchedule, sampler }: BalanceSettings): string {
+  if (sampler === 'weighted') return 'weighted 1:1';
+  if (ratioSchedule !== undefined) return `(${ratioSchedule}):1`;
+  return ratio === 0 ? 'unbalanced' : `${ratio}:1`;
 }
 
 function sideLine(name: string, candidates: readonly Candidate[], ratio: string): LogText {

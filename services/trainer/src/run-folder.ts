@@ -40,6 +40,7 @@ const LOG_LINE = /^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3}) (INFO|WARNING) +(.*)
  *     epochs.jsonl       a line per epoch and split
  *     log.txt            the run's log lines, local time
  *     checkpoints/       last.safetensors, best.safetensors
+ *     predictions/       last.csv, best.csv: P(nodule) and loss of every validation candidate
  *
  * Files that are replaced are written beside and renamed, so a killed process leaves the old or the new one whole.
  */
@@ -161,6 +162,13 @@ export class RunFolder {
       if (time === undefined || text === undefined) return [];
       return [{ time: new Date(`${time}.${milliseconds}`), level: level as RunLogLine['level'], text }];
     });
+  }
+
+  /** Writes the table of `formatPredictions` that belongs to a checkpoint. */
+  async writePredictions(name: CheckpointName, table: string): Promise<void> {
+    // A run that was made before there were predictions has no folder for them.
+    await mkdir(join(this.path, 'predictions'), { recursive: true });
+    await this.#replace(`predictions/${name}.csv`, table);
   }
 
   writeCheckpoint(name: CheckpointName, checkpoint: Checkpoint): Promise<void> {

@@ -33,6 +33,9 @@ describe('RunManager.start()', () => {
         'checkpoints/last.safetensors',
         'epochs.jsonl',
         'log.txt',
+        'predictions',
+        'predictions/best.csv',
+        'predictions/last.csv',
         'run.json',
         'status.json',
       ]);

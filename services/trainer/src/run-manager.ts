@@ -7,7 +7,7 @@ import { readTrainingDataset, type TrainingDataset } from './dataset-client.ts';
 import { RunFolderError, RunStoppedError } from './errors.ts';
 import { RunFolder, type RunRecord } from './run-folder.ts';
 import { isFinal, RunJournal, type RunEvent, type RunState, type RunStatus } from './run-journal.ts';
-import { compileRunSettings, RunSettingsError, type RunSettings } from './run-settings.ts';
+import { compileRunSettings, LATER_SETTINGS, RunSettingsError, type RunSettings } from './run-settings.ts';
 import type { SampleSource } from './sample-source.ts';
 import { splitDataset } from './split-dataset.ts';
 import { TrainingRun } from './training-run.ts';
@@ -152,7 +152,9 @@ export class RunManager {
     const { runsFolder, datasets } = this.#parts;
     const resumed = resumeRunId === '' ? undefined : await openResumed(runsFolder, resumeRunId);
     const settings = compileRunSettings(
-      resumed === undefined ? requested : { ...resumed.record.settings, ...pickRepeatable(requested) },
+      resumed === undefined
+        ? requested
+        : { ...LATER_SETTINGS, ...resumed.record.settings, ...pickRepeatable(requested) },
     );
     const stop = new AbortController();
     const dataset = await readTrainingDataset(datasets, settings.dataset, stop.signal);

@@ -42,7 +42,15 @@ describe('compileRunSettings()', () => {
     ['threshold', 1.01, 'threshold must be in 0..1, got 1.01'],
     ['threshold', NaN, 'threshold must be in 0..1, got NaN'],
     ['split', undefined, 'split must be one of series, candidate, got an unknown value'],
-    ['score', 'accuracy', 'score must be one of f1, f2, recall, auc, got accuracy'],
+    ['score', 'accuracy', 'score must be one of f1, f2, f05, recall, auc, recall-at-fpr, got accuracy'],
+    ['sampler', undefined, 'sampler must be one of shuffled, weighted, got an unknown value'],
+    ['validationCadence', 0, 'validation cadence must be a whole number in 1..1000000, got 0'],
+    ['earlyStop', -1, 'early stop must be a whole number in 0..1000000, got -1'],
+    [
+      'ratioSchedule',
+      'epoch <',
+      "Cannot read the ratio schedule 'epoch <': column 8 must be a number, epoch, a function (min, max, floor, ceil, round) or '(', got its end",
+    ],
   ] as const)('refuses %s %o', (name, value, fault) => {
     expect(faultsOf({ [name]: value })).toEqual([fault]);
   });
@@ -69,6 +77,28 @@ describe('compileRunSettings()', () => {
       expect(faultsOf({ tbPrefix: name, comment: name })).toEqual([`tb prefix ${rule}`, `comment ${rule}`]);
     },
   );
+
+  it('asks the schedule of the ratio in every epoch of the run', () => {
+    expect(faultsOf({ epochs: 3, ratioSchedule: '3 - epoch' })).toEqual([]);
+    expect(faultsOf({ epochs: 4, ratioSchedule: '3 - epoch' })).toEqual([
+      "Cannot read the ratio schedule '3 - epoch': it must give a whole number in 0..1000000 in epoch 4, got -1",
+    ]);
+    expect(faultsOf({ ratio: 2, ratioSchedule: '1,2' })).toEqual([
+      'ratio must be 0 beside a ratio schedule, got 2',
+    ]);
+  });
+
+  it('lets the weighted sampler balance alone', () => {
+    expect(faultsOf({ sampler: 'weighted' })).toEqual([]);
+    for (const [change, got] of [
+      [{ ratio: 2 }, '2'],
+      [{ ratioSchedule: '1,2' }, '1,2'],
+    ] as const) {
+      expect(faultsOf({ sampler: 'weighted', ...change })).toEqual([
+        `ratio must be 0 for the weighted sampler, which balances by itself, got ${got}`,
+      ]);
+    }
+  });
 
   it('says what is wrong with the augmentation', () => {
     const [fault, ...others] = faultsOf({ augmentation: { ...SETTINGS.augmentation, scale: 1 } });

@@ -4,6 +4,13 @@ import {
   type AugmentationSettings,
   type SampleVoxelType,
 } from '@lunastream/augmentation';
+import {
+  compileRatioSchedule,
+  LARGEST_RATIO,
+  RatioScheduleError,
+  SAMPLERS,
+  type Sampler,
+} from '@lunastream/dataset';
 import { BEST_SCORES, type BestScore } from '@lunastream/metrics';
 import { BORDER_RULES, formatShape, type BorderRule, type Shape } from '@lunastream/volume';
 
@@ -17,7 +24,11 @@ export interface RunSettings {
   readonly epochs: number;
   /** Negatives per positive in training; 0 keeps the natural order and length. */
   readonly ratio: number;
-  /** Training samples an epoch; undefined shows every candidate once, which balancing cannot. */
+  /** The ratio as a function of the epoch, in place of `ratio`: a list or an expression (libs/dataset). */
+  readonly ratioSchedule: string | undefined;
+  /** How candidates become the samples of an epoch. */
+  readonly sampler: Sampler;
+  /** Training samples an epoch; undefined shows every candidate once, or 200,000 in epochs that are balanced. */
   readonly epochLength: number | undefined;
   /** Transforms of training samples. */
   readonly augmentation: AugmentationSettings;
@@ -45,7 +56,19 @@ export interface RunSettings {
   readonly split: 'series' | 'candidate';
   /** Validation score that decides the best checkpoint. */
   readonly score: BestScore;
+  /** Epochs from one validation to the next; the first and the last are validated in any case. */
+  readonly validationCadence: number;
+  /** Validations without a better score after which the run ends; 0 trains all epochs. */
+  readonly earlyStop: number;
 }
+
+/** What settings meant that were recorded before the setting came: such runs can be resumed. */
+export const LATER_SETTINGS = {
+  ratioSchedule: undefined,
+  sampler: 'shuffled',
+  validationCadence: 1,
+  earlyStop: 0,
+} as const satisfies Partial<RunSettings>;
 
 /** Settings that cannot be trained; `faults` has a line for each. */
 export class RunSettingsError extends Error {
@@ -63,6 +86,7 @@ const SPLIT_RULES: readonly RunSettings['split'][] = ['series', 'candidate'];
 /** Letters that are safe in a folder's name on every system. */
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/;
 const MOST_THREADS = 256;
+const MOST_EPOCHS = 1_000_000;
 const SMALLEST_AXIS = 16;
 const LARGEST_AXIS = 128;
 
@@ -87,6 +111,29 @@ function augmentationFaults(settings: AugmentationSettings): string[] {
   }
 }
 
+/** A schedule must give a ratio in every epoch of the run. */
+function balanceFaults({ ratio, ratioSchedule, sampler, epochs }: RunSettings): string[] {
+  const faults = [
+    ...integerFault('ratio', ratio, 0, LARGEST_RATIO),
+    ...choiceFault('sampler', sampler, SAMPLERS),
+    ...(ratio > 0 && ratioSchedule !== undefined
+      ? [`ratio must be 0 beside a ratio schedule, got ${ratio}`]
+      : []),
+    ...(sampler === 'weighted' && (ratio > 0 || ratioSchedule !== undefined)
+      ? [`ratio must be 0 for the weighted sampler, which balances by itself, got ${ratioSchedule ?? ratio}`]
+      : []),
+  ];
+  if (ratioSchedule === undefined) return faults;
+  try {
+    const schedule = compileRatioSchedule(ratioSchedule);
+    for (let epoch = 1; epoch <= Math.min(epochs, MOST_EPOCHS); epoch++) schedule.ratioAt(epoch);
+  } catch (error) {
+    if (!(error instanceof RatioScheduleError)) throw error;
+    faults.push(error.message);
+  }
+  return faults;
+}
+
 /**
  * Returns `settings` when a run can be made of them.
  * @throws RunSettingsError with all faults at once. Engine names are left to the engine, which knows them.
@@ -98,8 +145,10 @@ export function compileRunSettings(settings: RunSettings): RunSettings {
   );
   const faults = [
     ...integerFault('batch size', settings.batchSize, 1, 4096),
-    ...integerFault('epochs', settings.epochs, 1, 1_000_000),
-    ...integerFault('ratio', settings.ratio, 0, 1_000_000),
+    ...integerFault('epochs', settings.epochs, 1, MOST_EPOCHS),
+    ...balanceFaults(settings),
+    ...integerFault('validation cadence', settings.validationCadence, 1, MOST_EPOCHS),
+    ...integerFault('early stop', settings.earlyStop, 0, MOST_EPOCHS),
     ...(settings.epochLength === undefined
       ? []
       : integerFault('epoch length', settings.epochLength, 1, 1_000_000_000)),

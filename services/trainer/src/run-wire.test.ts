@@ -1,7 +1,13 @@
 import { NO_AUGMENTATION } from '@lunastream/augmentation';
 import type { BestScore, SplitRule } from '@lunastream/contracts';
-import { Run, RunSettings as WireRunSettings, RunState, WatchRunResponse } from '@lunastream/contracts';
-import type { EpochRecord } from '@lunastream/metrics';
+import {
+  Run,
+  RunSettings as WireRunSettings,
+  Sampler,
+  RunState,
+  WatchRunResponse,
+} from '@lunastream/contracts';
+import { BEST_SCORES, type EpochRecord } from '@lunastream/metrics';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SETTINGS } from '../test/training-fixtures.ts';
@@ -19,6 +25,8 @@ const runSettings: fc.Arbitrary<RunSettings> = fc.record({
   batchSize: uint32,
   epochs: uint32,
   ratio: fc.integer({ min: 1, max: 0xffff_ffff }),
+  ratioSchedule: fc.option(fc.string({ minLength: 1 }), { nil: undefined }),
+  sampler: fc.constantFrom('shuffled', 'weighted'),
   epochLength: fc.integer({ min: 1, max: 0xffff_ffff }),
   augmentation: fc.record({
     flip: fc.boolean(),
@@ -45,7 +53,9 @@ const runSettings: fc.Arbitrary<RunSettings> = fc.record({
   checkpointBatches: fc.nat(),
   threshold: number,
   split: fc.constantFrom('series', 'candidate'),
-  score: fc.constantFrom('f1', 'f2', 'recall', 'auc'),
+  score: fc.constantFrom(...BEST_SCORES),
+  validationCadence: fc.integer({ min: 1, max: 0xffff_ffff }),
+  earlyStop: uint32,
 });
 const score = fc.option(number, { nil: null });
 const count = fc.nat();
@@ -69,6 +79,8 @@ const epochRecord: fc.Arbitrary<EpochRecord> = fc.record({
   roc_auc: score,
   threshold: number,
   non_finite: count,
+  recall_at_fpr: score,
+  fpr_limit: number,
 });
 
 const viewOf = (settings: RunSettings, epochs: readonly EpochRecord[] = []): RunView => ({
@@ -105,6 +117,10 @@ describe('settings', () => {
       epochLength: 200_000,
       augmentation: NO_AUGMENTATION,
       chunkShape: { depth: 0, height: 0, width: 0 },
+      sampler: 'shuffled',
+      ratioSchedule: undefined,
+      validationCadence: 1,
+      earlyStop: 0,
       split: 'series',
       score: 'f1',
     });
@@ -113,6 +129,9 @@ describe('settings', () => {
   it('leave an unbalanced epoch its natural length unless one was sent', () => {
     expect(fromWireSettings(wire({ ratio: 0 })).epochLength).toBeUndefined();
     expect(fromWireSettings(wire({ ratio: 0, epochLength: 64 })).epochLength).toBe(64);
+    // Such an epoch is balanced, although its ratio is 0; with a schedule it depends on the epoch.
+    expect(fromWireSettings(wire({ sampler: Sampler.WEIGHTED })).epochLength).toBe(200_000);
+    expect(fromWireSettings(wire({ ratioSchedule: '1,0' })).epochLength).toBeUndefined();
     expect(toWireRun(viewOf({ ...SETTINGS, epochLength: undefined })).settings?.epochLength).toBe(0);
   });
 
@@ -158,6 +177,7 @@ describe('toWireRun()', () => {
             f05: orUndefined(record.f05),
             prAuc: orUndefined(record.pr_auc),
             rocAuc: orUndefined(record.roc_auc),
+            recallAtFpr: orUndefined(record.recall_at_fpr),
           },
         ]);
       }),

@@ -3,6 +3,7 @@ import {
   BestScore,
   BorderRule as WireBorderRule,
   RunState as WireRunState,
+  Sampler as WireSampler,
   SplitRule,
   VoxelType,
   type EpochScores,
@@ -40,6 +41,17 @@ const SCORES: Record<BestScore, RunSettings['score']> = {
   [BestScore.F2]: 'f2',
   [BestScore.RECALL]: 'recall',
   [BestScore.AUC]: 'auc',
+  [BestScore.F05]: 'f05',
+  [BestScore.RECALL_AT_FPR]: 'recall-at-fpr',
+};
+const SAMPLERS: Record<WireSampler, RunSettings['sampler']> = {
+  [WireSampler.UNSPECIFIED]: 'shuffled',
+  [WireSampler.SHUFFLED]: 'shuffled',
+  [WireSampler.WEIGHTED]: 'weighted',
+};
+const WIRE_SAMPLERS: Record<RunSettings['sampler'], WireSampler> = {
+  shuffled: WireSampler.SHUFFLED,
+  weighted: WireSampler.WEIGHTED,
 };
 const BORDERS: Record<WireBorderRule, BorderRule> = {
   [WireBorderRule.UNSPECIFIED]: 'shift',
@@ -58,7 +70,9 @@ const WIRE_SCORES: Record<RunSettings['score'], BestScore> = {
   f1: BestScore.F1,
   f2: BestScore.F2,
   recall: BestScore.RECALL,
+  f05: BestScore.F05,
   auc: BestScore.AUC,
+  'recall-at-fpr': BestScore.RECALL_AT_FPR,
 };
 const WIRE_STATES: Record<RunState, WireRunState> = {
   starting: WireRunState.STARTING,
@@ -68,6 +82,11 @@ const WIRE_STATES: Record<RunState, WireRunState> = {
   failed: WireRunState.FAILED,
 };
 
+/** With a schedule the length depends on the epoch: `epochPlan` knows. */
+function isAlwaysBalanced({ ratio, sampler }: WireRunSettings): boolean {
+  return ratio > 0 || sampler === WireSampler.WEIGHTED;
+}
+
 /** Settings as a client sent them, defaults filled in. */
 export function fromWireSettings(wire: WireRunSettings): RunSettings {
   return {
@@ -75,7 +94,9 @@ export function fromWireSettings(wire: WireRunSettings): RunSettings {
     batchSize: wire.batchSize,
     epochs: wire.epochs,
     ratio: wire.ratio,
-    epochLength: wire.epochLength || (wire.ratio === 0 ? undefined : DEFAULT_BALANCED_EPOCH_LENGTH),
+    ratioSchedule: wire.ratioSchedule || undefined,
+    sampler: SAMPLERS[wire.sampler],
+    epochLength: wire.epochLength || (isAlwaysBalanced(wire) ? DEFAULT_BALANCED_EPOCH_LENGTH : undefined),
     augmentation: wire.augmentation ?? NO_AUGMENTATION,
     margin: wire.margin,
     voxelType: VOXEL_TYPES[wire.voxelType],
@@ -92,12 +113,16 @@ export function fromWireSettings(wire: WireRunSettings): RunSettings {
     threshold: wire.threshold,
     split: SPLITS[wire.split],
     score: SCORES[wire.score],
+    validationCadence: wire.validationCadence || 1,
+    earlyStop: wire.earlyStop,
   };
 }
 
 function toWireSettings(settings: RunSettings): WireRunSettings {
   return {
     ...settings,
+    ratioSchedule: settings.ratioSchedule ?? '',
+    sampler: WIRE_SAMPLERS[settings.sampler],
     epochLength: settings.epochLength ?? 0,
     threads: settings.threads ?? 0,
     voxelType: WIRE_VOXEL_TYPES[settings.voxelType],
@@ -166,5 +191,6 @@ function toWireScores(record: EpochRecord): EpochScores {
     f05: record.f05 ?? undefined,
     prAuc: record.pr_auc ?? undefined,
     rocAuc: record.roc_auc ?? undefined,
+    recallAtFpr: record.recall_at_fpr ?? undefined,
   };
 }

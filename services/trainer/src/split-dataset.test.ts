@@ -3,7 +3,14 @@ import { CANDIDATES, DATASET } from '../test/training-fixtures.ts';
 import { UnusableDatasetError } from './errors.ts';
 import { describeLeftOut, splitDataset } from './split-dataset.ts';
 
-const RULE = { split: 'series', ratio: 1, seed: 7 } as const;
+const RULE = {
+  split: 'series',
+  ratio: 1,
+  ratioSchedule: undefined,
+  sampler: 'shuffled',
+  epochs: 9,
+  seed: 7,
+} as const;
 const LEFT_OUT = {
   leftOut: { missingScan: 1, outsideScan: 38, badScan: 2 },
   problems: [
@@ -51,6 +58,12 @@ describe('splitDataset()', () => {
       'Cannot plan an epoch: candidates must hold both classes to be balanced, got no positive (class 1) one',
     );
     expect(splitDataset(dataset, { ...RULE, ratio: 0 }).training.length).toBeGreaterThan(0);
+    const missing = 'got no positive (class 1) one';
+    expect(() => splitDataset(dataset, { ...RULE, ratio: 0, sampler: 'weighted' })).toThrow(missing);
+    // Told at the start, not in the fifth epoch.
+    const late = { ...RULE, ratio: 0, ratioSchedule: 'epoch < 5 ? 0 : 1' };
+    expect(() => splitDataset(dataset, late)).toThrow(missing);
+    expect(splitDataset(dataset, { ...late, epochs: 4 }).training.length).toBeGreaterThan(0);
   });
 
   it('says nothing of left-out candidates where there are none', () => {

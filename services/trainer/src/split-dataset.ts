@@ -1,10 +1,27 @@
-import { DatasetError, epochPlan, splitCandidates, type CandidateSplit } from '@lunastream/dataset';
+import {
+  compileRatioSchedule,
+  DatasetError,
+  epochPlan,
+  splitCandidates,
+  type CandidateSplit,
+} from '@lunastream/dataset';
 import type { TrainingDataset } from './dataset-client.ts';
 import { UnusableDatasetError } from './errors.ts';
 import type { RunSettings } from './run-settings.ts';
 
 /** Every tenth patient, or candidate, validates, as in the chapter. */
 const VALIDATION_STRIDE = 10;
+
+type BalanceSettings = Pick<RunSettings, 'split' | 'seed' | 'epochs' | 'ratio' | 'ratioSchedule' | 'sampler'>;
+
+/** The epoch that needs both classes first, where a schedule decides; else the first. */
+function firstBalancedEpoch(ratioSchedule: string | undefined, epochs: number): number {
+  if (ratioSchedule === undefined) return 1;
+  const schedule = compileRatioSchedule(ratioSchedule);
+  let epoch = 1;
+  while (epoch < epochs && schedule.ratioAt(epoch) === 0) epoch++;
+  return epoch;
+}
 
 /**
  * Divides the candidates as the settings say.
@@ -13,12 +30,13 @@ const VALIDATION_STRIDE = 10;
  */
 export function splitDataset(
   dataset: TrainingDataset,
-  { split: by, ratio, seed }: Pick<RunSettings, 'split' | 'ratio' | 'seed'>,
+  { split: by, seed, epochs, ...balance }: BalanceSettings,
 ): CandidateSplit {
   try {
     const split = splitCandidates(dataset.candidates, { by, validationStride: VALIDATION_STRIDE });
     // Made for its checks alone: balancing needs both classes.
-    epochPlan({ candidates: split.training, ratio, epochLength: 1, runSeed: seed, epoch: 1 });
+    const epoch = firstBalancedEpoch(balance.ratioSchedule, epochs);
+    epochPlan({ ...balance, candidates: split.training, epochLength: 1, runSeed: seed, epoch });
     return split;
   } catch (error) {
     if (!(error instanceof DatasetError)) throw error;

@@ -1,7 +1,8 @@
-import type { Candidate } from '@lunastream/dataset';
+import { readPredictions, type Candidate } from '@lunastream/dataset';
 import type { EpochRecord } from '@lunastream/metrics';
 import { withTemporaryFolder } from '@lunastream/testing';
 import { xyzMm } from '@lunastream/volume';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { FakeEngineOptions } from '../test/fake-engine.ts';
 import { benchIn, linesOf, MOSTLY_RIGHT, PLAIN, scoresOf } from '../test/run-bench.ts';
@@ -202,5 +203,82 @@ describe('a resumed run', () => {
       });
       expect((await second.run.run()).bestEpoch).toBe(1);
       expect((await folder.readCheckpoint('best')).metadata.epoch).toBe(1);
+    }));
+});
+
+describe('validation', () => {
+  it('comes in the first epoch, as often as the cadence says, and in the last', () =>
+    withTemporaryFolder(async (runs) => {
+      const settings = { ...PLAIN, epochs: 8, validationCadence: 3 };
+      const { run, parts, events } = await benchIn(runs, { settings });
+      await run.run();
+      const records = await parts.folder.readEpochs();
+      const epochsOf = (split: string) => records.flatMap((r) => (r.split === split ? [r.epoch] : []));
+      expect(epochsOf('trn')).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+      expect(epochsOf('val')).toEqual([1, 3, 6, 8]);
+      expect(linesOf(events)).toContain('INFO     Epoch 2 of 8, 3/0 batches of size 4*1');
+      expect((await parts.folder.readCheckpoint('last')).metadata.epoch).toBe(8);
+    }));
+
+  const settings = { ...PLAIN, epochs: 9, earlyStop: 2 };
+  /** Right in the third epoch, wrong in all others. */
+  const bestInThird = (): FakeEngineOptions => {
+    let epoch = 0;
+    let previous = 'evaluate';
+    return {
+      onBatch: ({ kind }) => {
+        if (kind === 'train' && previous === 'evaluate') epoch++;
+        previous = kind;
+      },
+      predict: (hu) => (epoch === 3 ? MOSTLY_RIGHT(hu) : 0.9),
+    };
+  };
+
+  it('ends the run when the score has not been better for long enough', () =>
+    withTemporaryFolder(async (runs) => {
+      const { run, parts, events } = await benchIn(runs, { settings, engine: bestInThird() });
+      expect((await run.run()).bestEpoch).toBe(3);
+      expect((await parts.folder.readEpochs()).at(-1)).toMatchObject({ epoch: 5, split: 'val' });
+      expect(linesOf(events).slice(-2)).toEqual([
+        'INFO     Stopped early after epoch 5 of 9: f1 was not better in 2 validations',
+        'INFO     Best f1 1.0000 in epoch 3',
+      ]);
+    }));
+
+  it('counts over an interruption', () =>
+    withTemporaryFolder(async (runs) => {
+      const first = await benchIn(runs, { settings, engine: bestInThird() });
+      first.samples.onSample = ({ epoch }) => {
+        if (epoch === 5) first.stop.abort(new Error('stopped'));
+      };
+      await expect(first.run.run()).rejects.toThrow('stopped');
+      const { folder } = first.parts;
+      const resumeFrom = await folder.readCheckpoint('last');
+      const second = await benchIn(runs, { settings, folder, resumeFrom, engine: { predict: () => 0.9 } });
+      await second.run.run();
+      expect((await folder.readEpochs()).at(-1)).toMatchObject({ epoch: 5, split: 'val' });
+    }));
+});
+
+describe('predictions', () => {
+  it('of every validation candidate are kept for the last epoch and the best one', () =>
+    withTemporaryFolder(async (runs) => {
+      let epoch = 0;
+      const { run, parts } = await benchIn(runs, {
+        settings: { ...PLAIN, batchSize: 10, epochs: 2 },
+        engine: {
+          onBatch: ({ kind }) => void (epoch += kind === 'train' ? 1 : 0),
+          predict: (hu) => (epoch === 1 ? MOSTLY_RIGHT(hu) : 0.5),
+        },
+      });
+      expect((await run.run()).bestEpoch).toBe(1);
+      const read = (name: string) => readPredictions(join(parts.folder.path, 'predictions', `${name}.csv`));
+      const [best, last] = [await read('best'), await read('last')];
+      const validated = [CANDIDATES[0]!, CANDIDATES[10]!];
+      expect(best.map(({ centerXyzMm }) => centerXyzMm)).toEqual(validated.map((c) => c.centerXyzMm));
+      expect(best.map(({ isNodule }) => isNodule)).toEqual([true, false]);
+      expect(best.map(({ probability }) => Math.fround(probability))).toEqual([0.8, 0.3].map(Math.fround));
+      expect(last.map(({ probability }) => probability)).toEqual([0.5, 0.5]);
+      expect(last[0]!.loss).toBeCloseTo(Math.LN2, 6);
     }));
 });

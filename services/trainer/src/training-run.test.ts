@@ -131,6 +131,25 @@ describe('an epoch', () => {
       ]);
     }));
 
+  it('balances by a schedule of the epoch, or by weights', () =>
+    withTemporaryFolder(async (runs) => {
+      const settings = { ...PLAIN, epochs: 2, epochLength: 6, batchSize: 6, ratioSchedule: '1,2' };
+      const scheduled = await benchIn(runs, { settings });
+      await scheduled.run.run();
+      const trained = scheduled.engine.batches.filter(({ kind }) => kind === 'train');
+      expect(trained.map(({ labels }) => labels.join(''))).toEqual(['101010', '100100']);
+      expect(linesOf(scheduled.events)[0]).toMatch(/2 pos, \(1,2\):1 ratio$/);
+
+      const weighted = await benchIn(runs, {
+        settings: { ...PLAIN, epochLength: 400, batchSize: 400, sampler: 'weighted' },
+      });
+      await weighted.run.run();
+      const positives = weighted.engine.batches[0]!.labels.reduce((sum, label) => sum + label, 0);
+      // Five standard deviations of a fair coin.
+      expect(Math.abs(positives - 200)).toBeLessThan(50);
+      expect(linesOf(weighted.events)[0]).toMatch(/2 pos, weighted 1:1 ratio$/);
+    }));
+
   it('shows every training candidate once when it is unbalanced, whatever the batch size', () =>
     withTemporaryFolder(async (runs) => {
       const { run, samples, engine } = await benchIn(runs, { settings: { ...PLAIN, batchSize: 3 } });

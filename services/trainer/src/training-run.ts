@@ -1,5 +1,5 @@
 import { NO_AUGMENTATION } from '@lunastream/augmentation';
-import { epochPlan, type Candidate, type CandidateSplit } from '@lunastream/dataset';
+import { epochPlan, formatPredictions, type Candidate, type CandidateSplit } from '@lunastream/dataset';
 import type { BatchResult, Checkpoint, Engine, EpochProgress } from '@lunastream/engine';
 import {
   epochLogLines,
@@ -70,6 +70,13 @@ interface OpenPass {
   readonly loader: BatchLoader;
 }
 
+/** What a pass left behind: its scores, and what they were computed from, by ordinal. */
+interface PassResult {
+  readonly summary: EpochSummary;
+  readonly probabilities: Float32Array;
+  readonly losses: Float32Array;
+}
+
 /** What a candidate is, whatever is mixed into its sample: scores count by this. */
 function hardLabels(candidates: readonly Candidate[]): Uint8Array {
   return Uint8Array.from(candidates, ({ isNodule }) => Number(isNodule));
@@ -87,6 +94,7 @@ export class TrainingRun {
   #samplesSeen = 0;
   #bestEpoch = 0;
   #bestScore: number | undefined;
+  #validationsSinceBest = 0;
   #stallMs = 0;
   #busyMs = 0;
 
@@ -129,10 +137,11 @@ export class TrainingRun {
       for (let epoch = firstEpoch; epoch <= settings.epochs; epoch++) {
         this.#logEpochStart(epoch, this.#opened[0]!.pass.candidates.length);
         const trained = await this.#runNextPass();
-        this.#samplesSeen += trained.candidates.length;
-        const validated = await this.#runNextPass();
-        await this.#finishEpoch(trained.summary, validated.summary);
+        this.#samplesSeen += trained.losses.length;
+        const validated = this.#isValidated(epoch) ? await this.#runNextPass() : undefined;
+        await this.#finishEpoch(trained.summary, validated);
         signal.throwIfAborted();
+        if (this.#stopsEarly(epoch)) break;
       }
     } finally {
       signal.removeEventListener('abort', closePasses);
@@ -148,7 +157,7 @@ export class TrainingRun {
     for (let epoch = firstEpoch; epoch <= settings.epochs; epoch++) {
       const doneBefore = epoch === firstEpoch ? resumeFrom?.progress : undefined;
       yield { epoch, split: 'trn', candidates: this.#planTraining(epoch), doneBefore };
-      yield { epoch, split: 'val', candidates: this.#validation };
+      if (this.#isValidated(epoch)) yield { epoch, split: 'val', candidates: this.#validation };
     }
   }
 
@@ -181,23 +190,33 @@ export class TrainingRun {
         epoch,
         epochs,
         trainingBatches: Math.ceil(trainingSamples / batchSize),
-        validationBatches: Math.ceil(this.#validation.length / batchSize),
+        validationBatches: this.#isValidated(epoch) ? Math.ceil(this.#validation.length / batchSize) : 0,
         batchSize,
         devices: 1,
       }),
     );
   }
 
+  /** The first epoch, every one that the cadence says, and the last, so that no run ends unknown. */
+  #isValidated(epoch: number): boolean {
+    const { validationCadence, epochs } = this.#parts.settings;
+    return epoch === 1 || epoch === epochs || epoch % validationCadence === 0;
+  }
+
+  /** Whether the run ends after `epoch`, although others are left. */
+  #stopsEarly(epoch: number): boolean {
+    const { earlyStop, epochs, score } = this.#parts.settings;
+    if (earlyStop === 0 || epoch === epochs || this.#validationsSinceBest < earlyStop) return false;
+    this.#line(
+      `Stopped early after epoch ${epoch} of ${epochs}: ${score} was not better in ${earlyStop} validations`,
+    );
+    return true;
+  }
+
   /** The candidates that an epoch trains on, by ordinal. */
   #planTraining(epoch: number): Candidate[] {
-    const { ratio, epochLength, seed } = this.#parts.settings;
-    const plan = epochPlan({
-      candidates: this.#training,
-      ratio,
-      ...(epochLength === undefined ? {} : { epochLength }),
-      runSeed: seed,
-      epoch,
-    });
+    const { settings } = this.#parts;
+    const plan = epochPlan({ ...settings, candidates: this.#training, runSeed: settings.seed, epoch });
     return Array.from(plan, (index) => this.#training[index]!);
   }
 
@@ -219,10 +238,7 @@ export class TrainingRun {
     return epoch;
   }
 
-  async #runNextPass(): Promise<{
-    readonly candidates: readonly Candidate[];
-    readonly summary: EpochSummary;
-  }> {
+  async #runNextPass(): Promise<PassResult> {
     const { clock } = this.#parts;
     const opened = this.#opened[0]!;
     const { epoch, split, candidates, doneBefore } = opened.pass;
@@ -257,10 +273,8 @@ export class TrainingRun {
     if (split === 'trn') this.#logBorder(epoch, opened.stream.borderFraction());
     const labels = hardLabels(candidates);
     const { threshold } = this.#parts.settings;
-    return {
-      candidates,
-      summary: summarizeEpoch({ epoch, split, labels, probabilities, losses, threshold }),
-    };
+    const summary = summarizeEpoch({ epoch, split, labels, probabilities, losses, threshold });
+    return { summary, probabilities, losses };
   }
 
   #startProgress({ epoch, split, candidates, doneBefore }: Pass): PassProgress {
@@ -349,10 +363,10 @@ export class TrainingRun {
   }
 
   /** Records go first: a crash between them and the checkpoint is mended by truncateEpochs when resuming. */
-  async #finishEpoch(trained: EpochSummary, validated: EpochSummary): Promise<void> {
+  async #finishEpoch(trained: EpochSummary, validated: PassResult | undefined): Promise<void> {
     const { settings, folder, journal } = this.#parts;
     const records: EpochRecord[] = [];
-    for (const summary of [trained, validated]) {
+    for (const summary of validated === undefined ? [trained] : [trained, validated.summary]) {
       this.#line(taskStartLine(summary.epoch));
       for (const line of epochLogLines(summary)) this.#line(line);
       for (const warning of epochWarnings(summary)) this.#line(warning, 'WARNING');
@@ -361,9 +375,14 @@ export class TrainingRun {
     await folder.appendEpochs(records);
     const overfitting = overfittingWarning(await folder.readEpochs());
     if (overfitting !== undefined) this.#line(overfitting, 'WARNING');
-    const checkpoint = await this.#checkpoint(validated.epoch, this.#samplesSeen);
-    if (this.#noteScore(validated.epoch, scoreOf(validated, settings.score))) {
-      await folder.writeCheckpoint('best', checkpoint);
+    const checkpoint = await this.#checkpoint(trained.epoch, this.#samplesSeen);
+    if (validated !== undefined) {
+      const predictions = formatPredictions(this.#validation, validated);
+      await folder.writePredictions('last', predictions);
+      if (this.#noteScore(trained.epoch, scoreOf(validated.summary, settings.score))) {
+        await folder.writePredictions('best', predictions);
+        await folder.writeCheckpoint('best', checkpoint);
+      }
     }
     await folder.writeCheckpoint('last', checkpoint);
     for (const record of records) journal.add({ kind: 'scores', record });
@@ -371,7 +390,9 @@ export class TrainingRun {
 
   /** Remembers the best epoch; tells whether `epoch` is the new best. */
   #noteScore(epoch: number, score: number | undefined): boolean {
+    this.#validationsSinceBest++;
     if (!isBetter(score, this.#bestScore)) return false;
+    this.#validationsSinceBest = 0;
     this.#bestScore = score;
     this.#bestEpoch = epoch;
     return true;

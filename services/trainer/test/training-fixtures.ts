@@ -10,6 +10,8 @@ export const SETTINGS: RunSettings = {
   batchSize: 4,
   epochs: 1,
   ratio: 0,
+  ratioSchedule: undefined,
+  sampler: 'shuffled',
   epochLength: undefined,
   augmentation: CHAPTER_AUGMENTATION,
   margin: true,
@@ -27,6 +29,8 @@ export const SETTINGS: RunSettings = {
   threshold: 0.5,
   split: 'candidate',
   score: 'f1',
+  validationCadence: 1,
+  earlyStop: 0,
 };
 
 /** Twelve candidates, nodules first, in four series of a patient each; the centre's x is 100 + position or -position. */

@@ -80,16 +80,14 @@ export function shownCandidates(
   candidates: readonly Candidate[],
   {
     split: by,
-    ratio,
     seed,
-    epochLength,
-  }: Pick<RunRecord['settings'], 'split' | 'ratio' | 'seed' | 'epochLength'>,
+    ...balance
+  }: Pick<RunRecord['settings'], 'split' | 'seed' | 'ratio' | 'ratioSchedule' | 'sampler' | 'epochLength'>,
   { split, epoch }: Pick<SampleChoice, 'split' | 'epoch'>,
 ): readonly Candidate[] {
   const { training, validation } = splitCandidates(candidates, { by });
   if (split === 'val') return validation;
-  const options = { candidates: training, ratio, runSeed: seed, epoch };
-  const plan = epochPlan(epochLength === undefined ? options : { ...options, epochLength });
+  const plan = epochPlan({ ...balance, candidates: training, runSeed: seed, epoch });
   return Array.from(plan, (index) => training[index]!);
 }
 

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { SAMPLERS } from '@lunastream/dataset';
 import { z } from 'zod';
 import { BORDER_RULES } from '@lunastream/volume';
 import { CommandError } from './errors.ts';
@@ -14,6 +15,8 @@ const runRecordSchema = z.object({
   settings: z.object({
     seed: z.int().nonnegative(),
     ratio: z.int().nonnegative(),
+    ratioSchedule: z.string().optional(),
+    sampler: z.enum(SAMPLERS).default('shuffled'),
     epochLength: z.int().positive().optional(),
     split: z.enum(['series', 'candidate']),
     chunkShape: z.object({ depth: axis, height: axis, width: axis }),

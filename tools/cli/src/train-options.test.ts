@@ -1,5 +1,12 @@
 import { CHAPTER_AUGMENTATION, NO_AUGMENTATION } from '@lunastream/augmentation';
-import { BestScore, BorderRule, SplitRule, VoxelType, type RunSettings } from '@lunastream/contracts';
+import {
+  BestScore,
+  BorderRule,
+  Sampler,
+  SplitRule,
+  VoxelType,
+  type RunSettings,
+} from '@lunastream/contracts';
 import { Command, CommanderError } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { addTrainOptions, shape, toRunSettings, wholeNumber, type TrainOptions } from './train-options.ts';
@@ -47,6 +54,7 @@ describe('the flags of train', () => {
       ['--voxel-type', 'float32'],
       ['--seed', 1],
       ['--ratio', undefined],
+      ['--sampler', 'shuffled'],
       ['--epoch-length', undefined],
       ['--chunk', { depth: 32, height: 48, width: 48 }],
       ['--border', 'shift'],
@@ -57,6 +65,8 @@ describe('the flags of train', () => {
       ['--threshold', 0.5],
       ['--split', 'series'],
       ['--score', 'f1'],
+      ['--validation-cadence', 1],
+      ['--early-stop', 0],
       ['--checkpoint-batches', undefined],
     ]);
   });
@@ -100,6 +110,8 @@ describe('the flags of train', () => {
       batchSize: 32,
       epochs: 1,
       ratio: 0,
+      ratioSchedule: '',
+      sampler: Sampler.SHUFFLED,
       epochLength: 0,
       augmentation: NO_AUGMENTATION,
       margin: true,
@@ -117,6 +129,8 @@ describe('the flags of train', () => {
       threshold: 0.5,
       split: SplitRule.SERIES,
       score: BestScore.F1,
+      validationCadence: 1,
+      earlyStop: 0,
       resumeRunId: '',
     });
   });
@@ -149,7 +163,17 @@ describe('the flags of train', () => {
     [['--ratio', '3'], 3],
     [['--balanced', '--ratio', '3'], 3],
   ])('%j balance with ratio %i', (args, ratio) => {
-    expect(settingsOf(...args).ratio).toBe(ratio);
+    expect(settingsOf(...args)).toMatchObject({ ratio, ratioSchedule: '' });
+  });
+
+  it.each(['1,1,4', 'epoch<5 ? 1 : 4'])('--ratio %j is a schedule', (text) => {
+    expect(settingsOf('--ratio', text)).toMatchObject({ ratio: 0, ratioSchedule: text });
+  });
+
+  it('sample by weights, validate by a cadence, stop early', () => {
+    expect(
+      settingsOf('--sampler', 'weighted', '--validation-cadence', '5', '--early-stop', '3'),
+    ).toMatchObject({ sampler: Sampler.WEIGHTED, validationCadence: 5, earlyStop: 3 });
   });
 
   it.each([
@@ -175,7 +199,14 @@ describe('the flags of train', () => {
     ['--batch-size 1e2', 'It must be a whole number in 1..4096.'],
     ['--epochs 0', 'It must be a whole number in 1..1000000.'],
     ['--seed 4294967296', 'It must be a whole number in 0..4294967295.'],
-    ['--ratio -1', 'It must be a whole number in 0..1000000.'],
+    [
+      '--ratio -1',
+      "Cannot read the ratio schedule '-1': it must give a whole number in 0..1000000 in epoch 1, got -1",
+    ],
+    ['--ratio epoch<', "Cannot read the ratio schedule 'epoch<': column 7 must be a number, epoch"],
+    ['--sampler sorted', 'Allowed choices are shuffled, weighted.'],
+    ['--validation-cadence 0', 'It must be a whole number in 1..1000000.'],
+    ['--early-stop -1', 'It must be a whole number in 0..1000000.'],
     ['--epoch-length 0', 'It must be a whole number in 1..1000000000.'],
     ['--augment-offset 1.1', 'It must be in 0..1.'],
     ['--augment-scale 1', 'It must be at least 0 and below 1.'],
@@ -188,7 +219,7 @@ describe('the flags of train', () => {
     ['--chunk 32x48', 'It must be depth x height x width as in 32x48x48, each at least 16.'],
     ['--chunk 32x48x15', 'It must be depth x height x width as in 32x48x48, each at least 16.'],
     ['--split patient', 'Allowed choices are series, candidate.'],
-    ['--score accuracy', 'Allowed choices are f1, f2, recall, auc.'],
+    ['--score accuracy', 'Allowed choices are f1, f2, f05, recall, auc, recall-at-fpr.'],
   ])('refuse %s in one line that names flag and rule', (args, rule) => {
     const [flag, value] = args.split(' ') as [string, string];
     const { error } = parse(flag, value);

@@ -3,10 +3,12 @@ import { CHAPTER_AUGMENTATION, NO_AUGMENTATION, type AugmentationSettings } from
 import {
   BestScore,
   BorderRule as WireBorderRule,
+  Sampler,
   SplitRule,
   VoxelType,
   type RunSettings,
 } from '@lunastream/contracts';
+import { compileRatioSchedule, RatioScheduleError } from '@lunastream/dataset';
 import { BORDER_RULES, parseShape, type BorderRule, type Shape } from '@lunastream/volume';
 
 /** What commander makes of the flags that decide a run's result. */
@@ -14,7 +16,9 @@ export interface TrainOptions {
   readonly batchSize: number;
   readonly epochs: number;
   readonly balanced?: true;
-  readonly ratio?: number;
+  /** A number, or a schedule of the epoch. */
+  readonly ratio?: string;
+  readonly sampler: 'shuffled' | 'weighted';
   readonly epochLength?: number;
   readonly augmented?: true;
   readonly augmentFlip?: true;
@@ -41,21 +45,26 @@ export interface TrainOptions {
   readonly checkpointBatches?: number;
   readonly threshold: number;
   readonly split: 'series' | 'candidate';
-  readonly score: 'f1' | 'f2' | 'recall' | 'auc';
+  readonly score: keyof typeof WIRE_SCORE;
+  readonly validationCadence: number;
+  readonly earlyStop: number;
 }
 
 /** The network halves each axis four times. */
 const SMALLEST_CHUNK_AXIS = 16;
 /** As in the paper's experiments on images (Zhang et al. 2018). */
 const DEFAULT_MIXUP_ALPHA = 0.2;
+const WIRE_SAMPLER = { shuffled: Sampler.SHUFFLED, weighted: Sampler.WEIGHTED } as const;
 const WIRE_SPLIT = { series: SplitRule.SERIES, candidate: SplitRule.CANDIDATE } as const;
 export const WIRE_VOXEL_TYPE = { float32: VoxelType.FLOAT32, float16: VoxelType.FLOAT16 } as const;
 const WIRE_BORDER = { shift: WireBorderRule.SHIFT, 'pad-air': WireBorderRule.PAD_AIR } as const;
 const WIRE_SCORE = {
   f1: BestScore.F1,
   f2: BestScore.F2,
+  f05: BestScore.F05,
   recall: BestScore.RECALL,
   auc: BestScore.AUC,
+  'recall-at-fpr': BestScore.RECALL_AT_FPR,
 } as const;
 
 /** Parses a whole number within bounds for commander. */
@@ -67,6 +76,18 @@ export function wholeNumber(low: number, high: number): (text: string) => number
     }
     return value;
   };
+}
+
+/** Parses a ratio or a schedule of it for commander; the trainer checks what it gives in each epoch. */
+function ratioSchedule(text: string): string {
+  try {
+    const schedule = compileRatioSchedule(text);
+    schedule.ratioAt(1);
+    return schedule.text;
+  } catch (error) {
+    if (!(error instanceof RatioScheduleError)) throw error;
+    throw new InvalidArgumentError(error.message);
+  }
 }
 
 /** Parses a number that passes `accepts` for commander. */
@@ -150,9 +171,18 @@ function addOurOptions(command: Command): Command {
         .argParser(wholeNumber(0, 0xffff_ffff)),
     )
     .addOption(
-      new Option('--ratio <count>', 'negatives per positive; 0 keeps the natural order').argParser(
-        wholeNumber(0, 1_000_000),
-      ),
+      new Option(
+        '--ratio <schedule>',
+        "negatives per positive; 0 keeps the natural order; by epoch as 1,1,4 or 'epoch<5 ? 1 : 4'",
+      ).argParser(ratioSchedule),
+    )
+    .addOption(
+      new Option(
+        '--sampler <name>',
+        'shuffled by --ratio, or weighted: drawn at random, both classes equally likely',
+      )
+        .default('shuffled')
+        .choices(Object.keys(WIRE_SAMPLER)),
     )
     .addOption(
       new Option(
@@ -196,7 +226,23 @@ function addOurOptions(command: Command): Command {
     .addOption(
       new Option('--score <name>', 'validation score that decides the best checkpoint')
         .default('f1')
-        .choices(['f1', 'f2', 'recall', 'auc']),
+        .choices(Object.keys(WIRE_SCORE)),
+    )
+    .addOption(
+      new Option(
+        '--validation-cadence <epochs>',
+        'validate every so many epochs, and in the first and the last one',
+      )
+        .default(1)
+        .argParser(wholeNumber(1, 1_000_000)),
+    )
+    .addOption(
+      new Option(
+        '--early-stop <validations>',
+        'end after so many validations without a better score; 0 never does',
+      )
+        .default(0)
+        .argParser(wholeNumber(0, 1_000_000)),
     );
 }
 
@@ -252,13 +298,22 @@ export function toAugmentation(options: TrainOptions): AugmentationSettings {
   };
 }
 
+/** A constant ratio, or a schedule in its place. */
+function toRatio({ ratio, balanced }: TrainOptions): Pick<RunSettings, 'ratio' | 'ratioSchedule'> {
+  if (ratio === undefined) return { ratio: balanced ? 1 : 0, ratioSchedule: '' };
+  return /^\d+$/.test(ratio)
+    ? { ratio: Number(ratio), ratioSchedule: '' }
+    : { ratio: 0, ratioSchedule: ratio };
+}
+
 /** The flags as settings of the training service. */
 export function toRunSettings(options: TrainOptions, dataset: string, resumeRunId: string): RunSettings {
   return {
     dataset,
     batchSize: options.batchSize,
     epochs: options.epochs,
-    ratio: options.ratio ?? (options.balanced ? 1 : 0),
+    ...toRatio(options),
+    sampler: WIRE_SAMPLER[options.sampler],
     epochLength: options.epochLength ?? 0,
     augmentation: toAugmentation(options),
     margin: options.margin ?? options.compat !== true,
@@ -276,6 +331,8 @@ export function toRunSettings(options: TrainOptions, dataset: string, resumeRunI
     threshold: options.threshold,
     split: WIRE_SPLIT[options.split],
     score: WIRE_SCORE[options.score],
+    validationCadence: options.validationCadence,
+    earlyStop: options.earlyStop,
     resumeRunId,
   };
 }

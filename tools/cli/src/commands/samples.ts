@@ -118,7 +118,13 @@ async function preview(options: PreviewOptions, { terminal }: CommandContext): P
 
 /** What a balanced run with this seed shows at `ordinal` of its first epoch. */
 function candidateOfOrdinal(dataset: LocalDataset, seed: number, ordinal: number): Candidate {
-  const settings = { split: 'series', ratio: 1, seed, epochLength: ordinal + 1 } as const;
+  const settings = {
+    split: 'series',
+    ratio: 1,
+    sampler: 'shuffled',
+    seed,
+    epochLength: ordinal + 1,
+  } as const;
   return shownCandidates(dataset.candidates, settings, { split: 'trn', epoch: PREVIEW_EPOCH })[ordinal]!;
 }
 

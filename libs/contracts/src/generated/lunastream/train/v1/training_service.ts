@@ -42,6 +42,24 @@ export namespace SplitRule {
   export type CANDIDATE = typeof SplitRule.CANDIDATE;
 }
 
+/** How candidates become the samples of a training epoch. */
+export const Sampler = {
+  /** UNSPECIFIED - Not set; the trainer uses SAMPLER_SHUFFLED. */
+  UNSPECIFIED: 0,
+  /** SHUFFLED - Shuffled lists, balanced by the ratio. */
+  SHUFFLED: 1,
+  /** WEIGHTED - Each sample drawn with replacement, both classes equally likely; the ratio must be 0. */
+  WEIGHTED: 2,
+} as const;
+
+export type Sampler = typeof Sampler[keyof typeof Sampler];
+
+export namespace Sampler {
+  export type UNSPECIFIED = typeof Sampler.UNSPECIFIED;
+  export type SHUFFLED = typeof Sampler.SHUFFLED;
+  export type WEIGHTED = typeof Sampler.WEIGHTED;
+}
+
 /** Which validation score decides the best checkpoint. */
 export const BestScore = {
   /** UNSPECIFIED - Not set; the trainer uses BEST_SCORE_F1. */
@@ -54,6 +72,10 @@ export const BestScore = {
   RECALL: 3,
   /** AUC - Area under the ROC curve. */
   AUC: 4,
+  /** F05 - F0.5, precision weighs four times as much in the denominator. */
+  F05: 5,
+  /** RECALL_AT_FPR - Recall where at most one in a hundred negatives is called positive. */
+  RECALL_AT_FPR: 6,
 } as const;
 
 export type BestScore = typeof BestScore[keyof typeof BestScore];
@@ -64,6 +86,8 @@ export namespace BestScore {
   export type F2 = typeof BestScore.F2;
   export type RECALL = typeof BestScore.RECALL;
   export type AUC = typeof BestScore.AUC;
+  export type F05 = typeof BestScore.F05;
+  export type RECALL_AT_FPR = typeof BestScore.RECALL_AT_FPR;
 }
 
 /** State of a run. */
@@ -103,7 +127,7 @@ export interface RunSettings {
   epochs: number;
   /** Negatives per positive in training; 0 keeps the natural order and length. */
   ratio: number;
-  /** Training samples an epoch; 0 means all candidates when ratio is 0, else 200,000. */
+  /** Training samples an epoch; 0 means all candidates in epochs that are not balanced, else 200,000. */
   epochLength: number;
   /** Transforms of training samples; absent trains on unchanged chunks. Validation is never augmented. */
   augmentation:
@@ -146,6 +170,18 @@ export interface RunSettings {
    * do not depend on it.
    */
   checkpointBatches: number;
+  /**
+   * The ratio as a function of the epoch, in place of ratio: a list as "1,1,4", whose last entry goes on, or an expression
+   * as "epoch < 5 ? 1 : 4" of numbers, epoch, + - * / %, comparisons, && || !, ? :, min, max, floor, ceil and round. At most
+   * 500 characters; empty for none.
+   */
+  ratioSchedule: string;
+  /** How candidates become samples. */
+  sampler: Sampler;
+  /** Epochs from one validation to the next; the first and the last epoch are validated in any case. 0 means 1. */
+  validationCadence: number;
+  /** Ends the run after so many validations without a better score; 0 trains all epochs. */
+  earlyStop: number;
 }
 
 /** Asks to start a run. */
@@ -270,7 +306,11 @@ export interface EpochScores {
     | number
     | undefined;
   /** Area under the ROC curve. */
-  rocAuc?: number | undefined;
+  rocAuc?:
+    | number
+    | undefined;
+  /** Recall where at most one in a hundred negatives is called positive. */
+  recallAtFpr?: number | undefined;
 }
 
 /** A change of a run's state. */
@@ -369,6 +409,10 @@ function createBaseRunSettings(): RunSettings {
     voxelType: 0,
     border: 0,
     checkpointBatches: 0,
+    ratioSchedule: "",
+    sampler: 0,
+    validationCadence: 0,
+    earlyStop: 0,
   };
 }
 
@@ -439,6 +483,18 @@ export const RunSettings: MessageFns<RunSettings> = {
     }
     if (message.checkpointBatches !== 0) {
       writer.uint32(176).uint32(message.checkpointBatches);
+    }
+    if (message.ratioSchedule !== "") {
+      writer.uint32(186).string(message.ratioSchedule);
+    }
+    if (message.sampler !== 0) {
+      writer.uint32(192).int32(message.sampler);
+    }
+    if (message.validationCadence !== 0) {
+      writer.uint32(200).uint32(message.validationCadence);
+    }
+    if (message.earlyStop !== 0) {
+      writer.uint32(208).uint32(message.earlyStop);
     }
     return writer;
   },
@@ -632,6 +688,38 @@ export const RunSettings: MessageFns<RunSettings> = {
             message.checkpointBatches = reader.uint32();
             continue;
           }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.ratioSchedule = reader.string();
+            continue;
+          }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.sampler = reader.int32() as any;
+            continue;
+          }
+          case 25: {
+            if (tag !== 200) {
+              break;
+            }
+
+            message.validationCadence = reader.uint32();
+            continue;
+          }
+          case 26: {
+            if (tag !== 208) {
+              break;
+            }
+
+            message.earlyStop = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -675,6 +763,10 @@ export const RunSettings: MessageFns<RunSettings> = {
     message.voxelType = object.voxelType ?? 0;
     message.border = object.border ?? 0;
     message.checkpointBatches = object.checkpointBatches ?? 0;
+    message.ratioSchedule = object.ratioSchedule ?? "";
+    message.sampler = object.sampler ?? 0;
+    message.validationCadence = object.validationCadence ?? 0;
+    message.earlyStop = object.earlyStop ?? 0;
     return message;
   },
 };
@@ -1198,6 +1290,7 @@ function createBaseEpochScores(): EpochScores {
     f05: undefined,
     prAuc: undefined,
     rocAuc: undefined,
+    recallAtFpr: undefined,
   };
 }
 
@@ -1253,6 +1346,9 @@ export const EpochScores: MessageFns<EpochScores> = {
     }
     if (message.rocAuc !== undefined) {
       writer.uint32(137).double(message.rocAuc);
+    }
+    if (message.recallAtFpr !== undefined) {
+      writer.uint32(145).double(message.recallAtFpr);
     }
     return writer;
   },
@@ -1406,6 +1502,14 @@ export const EpochScores: MessageFns<EpochScores> = {
             message.rocAuc = reader.double();
             continue;
           }
+          case 18: {
+            if (tag !== 145) {
+              break;
+            }
+
+            message.recallAtFpr = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1440,6 +1544,7 @@ export const EpochScores: MessageFns<EpochScores> = {
     message.f05 = object.f05 ?? undefined;
     message.prAuc = object.prAuc ?? undefined;
     message.rocAuc = object.rocAuc ?? undefined;
+    message.recallAtFpr = object.recallAtFpr ?? undefined;
     return message;
   },
 };
