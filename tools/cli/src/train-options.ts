@@ -163,8 +163,13 @@ function addChapterOptions(command: Command): Command {
 }
 
 function addOurOptions(command: Command): Command {
-  return addFurtherTransforms(command)
-    .optionsGroup('Training, beyond the chapter:')
+  addFurtherTransforms(command).optionsGroup('Training, beyond the chapter:');
+  return addScoreOptions(addEngineOptions(addEpochOptions(command)));
+}
+
+/** What an epoch shows. */
+function addEpochOptions(command: Command): Command {
+  return command
     .addOption(
       new Option('--seed <number>', 'seed of everything random')
         .default(1)
@@ -195,7 +200,12 @@ function addOurOptions(command: Command): Command {
         .default({ depth: 32, height: 48, width: 48 }, '32x48x48')
         .argParser(shape(SMALLEST_CHUNK_AXIS)),
     )
-    .addOption(borderOption())
+    .addOption(borderOption());
+}
+
+/** How it is learnt. */
+function addEngineOptions(command: Command): Command {
+  return command
     .addOption(
       new Option('--lr <rate>', 'learning rate')
         .default(0.001)
@@ -212,7 +222,12 @@ function addOurOptions(command: Command): Command {
         '--threads <count>',
         'threads of the simd engine (default: one per core); results do not depend on it',
       ).argParser(wholeNumber(1, 256)),
-    )
+    );
+}
+
+/** How it is judged. */
+function addScoreOptions(command: Command): Command {
+  return command
     .addOption(
       new Option('--threshold <probability>', 'a probability above this is a positive')
         .default(0.5)
