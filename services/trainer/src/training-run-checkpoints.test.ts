@@ -222,12 +222,12 @@ describe('validation', () => {
 
   const settings = { ...PLAIN, epochs: 9, earlyStop: 2 };
   /** Right in the third epoch, wrong in all others. */
-  const bestInThird = (): FakeEngineOptions => {
+  const bestInThird = (onEpoch: (epoch: number) => void = () => undefined): FakeEngineOptions => {
     let epoch = 0;
     let previous = 'evaluate';
     return {
       onBatch: ({ kind }) => {
-        if (kind === 'train' && previous === 'evaluate') epoch++;
+        if (kind === 'train' && previous === 'evaluate') onEpoch(++epoch);
         previous = kind;
       },
       predict: (hu) => (epoch === 3 ? MOSTLY_RIGHT(hu) : 0.9),
@@ -247,10 +247,12 @@ describe('validation', () => {
 
   it('counts over an interruption', () =>
     withTemporaryFolder(async (runs) => {
-      const first = await benchIn(runs, { settings, engine: bestInThird() });
-      first.samples.onSample = ({ epoch }) => {
-        if (epoch === 5) first.stop.abort(new Error('stopped'));
-      };
+      const first = await benchIn(runs, {
+        settings,
+        engine: bestInThird((epoch) => {
+          if (epoch === 5) first.stop.abort(new Error('stopped'));
+        }),
+      });
       await expect(first.run.run()).rejects.toThrow('stopped');
       const { folder } = first.parts;
       const resumeFrom = await folder.readCheckpoint('last');
