@@ -55,10 +55,14 @@ function answering<Request, Response>(
  * Turns an async generator into a server-streaming handler. The generator runs only as fast as the client reads; its
  * signal aborts when the client goes away, the deadline passes or the service drains. A generator that ends after that
  * has not answered everything: the client then gets the signal's reason, never OK.
+ *
+ * `onSent` is told of a response once it is written and nothing reads it any more: memory that it was made of may be
+ * used again. Of responses that are never written, because the client went away, it is not told.
  */
 export function streamHandler<Request, Response>(
   context: HandlerContext,
   handle: (request: Request, signal: AbortSignal) => AsyncIterable<Response>,
+  onSent?: (response: Response) => void,
 ): handleServerStreamingCall<Request, Response> {
   return (call) => {
     void context.streams.track(async (drainSignal) => {
@@ -68,7 +72,8 @@ export function streamHandler<Request, Response>(
       try {
         for await (const response of handle(call.request, signal)) {
           signal.throwIfAborted();
-          if (!call.write(response)) await drained(call, signal);
+          const written = onSent && ((error: unknown) => void (error ?? onSent(response)));
+          if (!call.write(response, written)) await drained(call, signal);
         }
         signal.throwIfAborted();
         call.end();

@@ -62,6 +62,7 @@ export {
   integerSchema,
   logLevelSchema,
   optionalTextSchema,
+  sizeOrNoneSchema,
   sizeSchema,
   targetListSchema,
   targetSchema,

@@ -4,6 +4,7 @@ import {
   addressSchema,
   integerSchema,
   logLevelSchema,
+  sizeOrNoneSchema,
   sizeSchema,
   targetListSchema,
   targetSchema,
@@ -147,6 +148,18 @@ describe('sizeSchema', () => {
   it.each(['0', '0TiB', '8192TiB', '9007199254740992'])('refuses %s, which no limit can be', (text) => {
     expect(sizeSchema.safeParse(text).error?.issues).toMatchObject([
       { message: 'must be above 0 and below 8192TiB' },
+    ]);
+  });
+});
+
+describe('sizeOrNoneSchema', () => {
+  it('reads 0 as none, and sizes', () => {
+    expect(['0', '3KiB'].map((text) => sizeOrNoneSchema.parse(text))).toEqual([0, 3072]);
+  });
+
+  it.each(['', 'none', '-1'])("refuses '%s'", (text) => {
+    expect(sizeOrNoneSchema.safeParse(text).error?.issues).toMatchObject([
+      { message: 'must be 0 or a size such as 512MiB' },
     ]);
   });
 });

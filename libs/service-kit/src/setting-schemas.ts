@@ -54,6 +54,11 @@ export const sizeSchema = z
     error: 'must be above 0 and below 8192TiB',
   });
 
+/** Size such as "512MiB", or "0" for none. */
+export const sizeOrNoneSchema = z.union([z.literal('0').transform(() => 0), sizeSchema], {
+  error: 'must be 0 or a size such as 512MiB',
+});
+
 /** "true" or "false". */
 export const booleanSchema = z
   .enum(['true', 'false'], { error: 'must be true or false' })

@@ -15,6 +15,8 @@ export interface DatasetAnswers {
     request: ListCandidatesRequest,
     signal: AbortSignal,
   ) => AsyncIterable<ListCandidatesResponse>;
+  /** Told of each page that was sent. */
+  readonly onPageSent?: (page: ListCandidatesResponse) => void;
 }
 
 const notAsked = () => {
@@ -28,7 +30,7 @@ export function datasetService(answers: DatasetAnswers) {
       definition: DatasetServiceService,
       implementation: {
         getDataset: unaryHandler(context, answers.getDataset ?? notAsked),
-        listCandidates: streamHandler(context, answers.listCandidates ?? notAsked),
+        listCandidates: streamHandler(context, answers.listCandidates ?? notAsked, answers.onPageSent),
       },
     },
   ];

@@ -38,6 +38,7 @@ it('exports these names and no others', () => {
       "runService",
       "securitySettings",
       "setting",
+      "sizeOrNoneSchema",
       "sizeSchema",
       "streamHandler",
       "targetListSchema",

@@ -1,4 +1,5 @@
 export { makeSample } from './make-sample.ts';
 export type { SampleMaker } from './sample-maker.ts';
-export type { MadeSample, TransformJob, TransformSource } from './transform-messages.ts';
+export { SharedBuffers } from './shared-buffers.ts';
+export type { MadeSample, SampleLayout, TransformJob, TransformSource } from './transform-messages.ts';
 export { TransformPool, type TransformPoolOptions } from './transform-pool.ts';

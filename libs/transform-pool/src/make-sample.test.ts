@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import {
   applyTransform,
   Augmenter,
@@ -40,9 +41,9 @@ describe('makeSample()', () => {
       voxelType,
       source,
     };
-    const { voxels, borderFraction } = makeSample(augmenter, job);
+    const { buffer, borderFraction } = makeSample(augmenter, job);
     const expected = applyTransform(chunk, SHAPE, sampleTransform(CHAPTER_AUGMENTATION, source.key));
-    expect(new Float32Array(voxels)).toEqual(expected);
+    expect(new Float32Array(buffer)).toEqual(expected);
     expect(borderFraction).toBeGreaterThan(0);
   });
 
@@ -60,7 +61,7 @@ describe('makeSample()', () => {
     const common = { sampleShape: SHAPE, sourceShape: SHAPE, augmentation, voxelType };
     const alone = (seed: number, ordinal: number) =>
       new Float32Array(
-        makeSample(augmenter, { ...common, source: sourceOf(chunkOf(SHAPE, seed), ordinal) }).voxels,
+        makeSample(augmenter, { ...common, source: sourceOf(chunkOf(SHAPE, seed), ordinal) }).buffer,
       );
     const mixed = makeSample(augmenter, {
       ...common,
@@ -69,7 +70,7 @@ describe('makeSample()', () => {
     });
     const { mixupLambda } = sampleTransform(augmentation, { runSeed: 5, epoch: 2, ordinal: 3 });
     expect(mixupLambda).toBeLessThan(1);
-    expect(new Float32Array(mixed.voxels)).toEqual(mixSamples(alone(1, 3), alone(2, 70), mixupLambda));
+    expect(new Float32Array(mixed.buffer)).toEqual(mixSamples(alone(1, 3), alone(2, 70), mixupLambda));
   });
 
   it.each(['alone', 'mixed'])('rounds a sample to float16 as the last step, %s', (how) => {
@@ -80,11 +81,40 @@ describe('makeSample()', () => {
     };
     const partner = how === 'mixed' ? sourceOf(chunkOf(SHAPE, 2), 70) : undefined;
     const job = { ...common, partner, source: sourceOf(chunkOf(SHAPE, 1), 3) };
-    const exact = new Float32Array(makeSample(augmenter, { ...job, voxelType: 'float32' }).voxels);
+    const exact = new Float32Array(makeSample(augmenter, { ...job, voxelType: 'float32' }).buffer);
     const rounded = new Uint16Array(voxelCount(SHAPE));
     augmenter.resample({ voxelsHu: exact, shape: SHAPE }, IDENTITY_MATRIX, { voxels: rounded, shape: SHAPE });
     const made = makeSample(augmenter, { ...job, voxelType: 'float16' });
-    expect(new Uint16Array(made.voxels)).toEqual(rounded);
+    expect(new Uint16Array(made.buffer)).toEqual(rounded);
+  });
+
+  it('leaves headroom free, uses the memory it is given, and tells the checksum of the voxels', () => {
+    const source = sourceOf(chunkOf(SHAPE, 1), 3);
+    const job = {
+      sampleShape: SHAPE,
+      sourceShape: SHAPE,
+      augmentation: CHAPTER_AUGMENTATION,
+      voxelType,
+      source,
+    };
+    const voxelBytes = new Uint8Array(makeSample(augmenter, job).buffer);
+    const memory = new ArrayBuffer(12 + voxelBytes.length);
+    new Uint8Array(memory).fill(7);
+    const made = makeSample(augmenter, job, { headroomBytes: 12, withCrc32: true }, memory);
+    expect(made.buffer).toBe(memory);
+    expect(new Uint8Array(memory)).toEqual(Uint8Array.of(...new Array<number>(12).fill(7), ...voxelBytes));
+    expect(made.crc32).toBe(crc32(voxelBytes));
+    expect(made.tookMs).toBeGreaterThanOrEqual(0);
+  });
+
+  it('makes the same of shared memory', () => {
+    const chunk = chunkOf(SHAPE, 1);
+    const voxels = new SharedArrayBuffer(chunk.byteLength);
+    new Int16Array(voxels).set(chunk);
+    const job = { sampleShape: SHAPE, sourceShape: SHAPE, augmentation: CHAPTER_AUGMENTATION, voxelType };
+    const source = sourceOf(chunk, 3);
+    const shared = makeSample(augmenter, { ...job, source: { ...source, voxels } });
+    expect(shared.buffer).toEqual(makeSample(augmenter, { ...job, source }).buffer);
   });
 
   it('copies the chunk where nothing is to be changed', () => {
@@ -96,9 +126,10 @@ describe('makeSample()', () => {
       voxelType,
       source: sourceOf(chunk, 0),
     };
-    expect(makeSample(augmenter, job)).toEqual({
-      voxels: Float32Array.from(chunk).buffer,
+    expect(makeSample(augmenter, job)).toMatchObject({
+      buffer: Float32Array.from(chunk).buffer,
       borderFraction: 0,
+      crc32: 0,
     });
   });
 });

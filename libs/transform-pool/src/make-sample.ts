@@ -1,30 +1,74 @@
+import { performance } from 'node:perf_hooks';
+import { crc32 } from 'node:zlib';
 import { IDENTITY_MATRIX, mixSamples, sampleTransform, type Augmenter } from '@lunastream/augmentation';
 import { voxelCount } from '@lunastream/volume';
-import type { MadeSample, TransformJob, TransformSource } from './transform-messages.ts';
+import type { MadeSample, SampleLayout, TransformJob, TransformSource } from './transform-messages.ts';
+
+/** A sample alone: no headroom, no checksum. */
+const PLAIN_LAYOUT: SampleLayout = { headroomBytes: 0, withCrc32: false };
+
+const arrayOf = { float32: Float32Array, float16: Uint16Array } as const;
+
+/** Bytes of a sample's memory. */
+export function sampleBufferBytes(
+  { sampleShape, voxelType }: Pick<TransformJob, 'sampleShape' | 'voxelType'>,
+  { headroomBytes }: SampleLayout,
+): number {
+  return headroomBytes + voxelCount(sampleShape) * arrayOf[voxelType].BYTES_PER_ELEMENT;
+}
 
 /**
  * Makes one sample: draws its transform, applies it, and mixes its partner in, where it has one. A partner is the sample
- * of its own key, so both of a pair are what they would be alone. Rounding to float16 comes last.
+ * of its own key, so both of a pair are what they would be alone. Rounding to float16 comes last. `buffer` has the
+ * bytes that `sampleBufferBytes` tells.
  */
-export function makeSample(augmenter: Augmenter, job: TransformJob): MadeSample {
-  const { sampleShape: shape, sourceShape, augmentation, source, partner, voxelType } = job;
-  const length = voxelCount(shape);
-  const make = ({ voxels, key }: TransformSource, sample: Float32Array | Uint16Array) => {
-    const transform = sampleTransform(augmentation, key);
-    const chunk = { voxelsHu: new Int16Array(voxels), shape: sourceShape };
-    const { borderFraction } = augmenter.apply(chunk, transform, { voxels: sample, shape });
-    return { borderFraction, lambda: transform.mixupLambda };
+export function makeSample(
+  augmenter: Augmenter,
+  job: TransformJob,
+  layout = PLAIN_LAYOUT,
+  buffer = new ArrayBuffer(sampleBufferBytes(job, layout)),
+): MadeSample {
+  const startMs = performance.now();
+  const voxels = new arrayOf[job.voxelType](buffer, layout.headroomBytes, voxelCount(job.sampleShape));
+  const borderFraction =
+    job.partner === undefined
+      ? makeAlone(augmenter, job, job.source, voxels).borderFraction
+      : makeMixed(augmenter, job, job.partner, voxels);
+  return {
+    buffer,
+    borderFraction,
+    crc32: layout.withCrc32 ? crc32(new Uint8Array(buffer, layout.headroomBytes)) : 0,
+    tookMs: performance.now() - startMs,
   };
-  const sample = voxelType === 'float16' ? new Uint16Array(length) : new Float32Array(length);
-  if (partner === undefined) {
-    const { borderFraction } = make(source, sample);
-    return { voxels: sample.buffer, borderFraction };
-  }
-  const [own, other] = [new Float32Array(length), new Float32Array(length)];
-  const { borderFraction, lambda } = make(source, own);
-  make(partner, other);
+}
+
+function makeAlone(
+  augmenter: Augmenter,
+  { sampleShape, sourceShape, augmentation }: TransformJob,
+  { voxels, key }: TransformSource,
+  sample: Float32Array | Uint16Array,
+) {
+  const transform = sampleTransform(augmentation, key);
+  const chunk = { voxelsHu: new Int16Array(voxels), shape: sourceShape };
+  const { borderFraction } = augmenter.apply(chunk, transform, { voxels: sample, shape: sampleShape });
+  return { borderFraction, lambda: transform.mixupLambda };
+}
+
+function makeMixed(
+  augmenter: Augmenter,
+  job: TransformJob,
+  partner: TransformSource,
+  sample: Float32Array | Uint16Array,
+): number {
+  const own = sample instanceof Float32Array ? sample : new Float32Array(sample.length);
+  const other = new Float32Array(sample.length);
+  const { borderFraction, lambda } = makeAlone(augmenter, job, job.source, own);
+  makeAlone(augmenter, job, partner, other);
   mixSamples(own, other, lambda, own);
-  // Moves nothing: copies, and rounds where float16 is asked for.
-  augmenter.resample({ voxelsHu: own, shape }, IDENTITY_MATRIX, { voxels: sample, shape });
-  return { voxels: sample.buffer, borderFraction };
+  if (own !== sample) {
+    const shape = job.sampleShape;
+    // Moves nothing: copies, and rounds.
+    augmenter.resample({ voxelsHu: own, shape }, IDENTITY_MATRIX, { voxels: sample, shape });
+  }
+  return borderFraction;
 }

@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { crc32 } from 'node:zlib';
 import { applyTransform, CHAPTER_AUGMENTATION, sampleTransform } from '@lunastream/augmentation';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { TransformPool, type TransformPoolOptions } from './transform-pool.ts';
 import type { TransformJob } from './transform-messages.ts';
 
 const SHAPE = { depth: 2, height: 2, width: 2 };
-const SOURCE_BYTES = 16;
+const SAMPLE_BYTES = 32;
 
 function jobOf(ordinal: number): TransformJob {
   const source = {
@@ -33,11 +34,11 @@ function poolOf(options: TransformPoolOptions): TransformPool {
 const threadOf = (onCall: string) => () =>
   new Worker(
     `const { parentPort: port, threadId } = require('node:worker_threads');
-     port.on('message', (call) => { const { id, source } = call; ${onCall} });`,
+     port.on('message', ({ id, job: { source }, layout, buffer }) => { ${onCall} });`,
     { eval: true, execArgv: [] },
   );
 const ANSWER_THREAD =
-  'port.postMessage({ id, spent: [source.voxels], made: { voxels: new ArrayBuffer(4), borderFraction: threadId } });';
+  'port.postMessage({ id, made: { buffer: buffer ?? new ArrayBuffer(32), borderFraction: threadId } });';
 
 describe('TransformPool', () => {
   it('has two jobs for each of its threads', () => {
@@ -52,19 +53,39 @@ describe('TransformPool', () => {
     expect([third, fourth]).toEqual([first, second]);
   });
 
-  it('takes buffers back and gives them out again where the size agrees', async () => {
-    const pool = poolOf({ threads: 1, startThread: threadOf(ANSWER_THREAD) });
-    await pool.make(jobOf(7));
-    expect([...new Int16Array(pool.takeBuffer(SOURCE_BYTES))].slice(0, 2)).toEqual([7, 17]);
-    expect([...new Int16Array(pool.takeBuffer(SOURCE_BYTES))]).toEqual(new Array(8).fill(0));
-    expect(pool.takeBuffer(4).byteLength).toBe(4);
+  it('hands memory that was given back to the next sample of its size', async () => {
+    const onCall =
+      'port.postMessage({ id, made: { buffer: buffer ?? new ArrayBuffer(4), borderFraction: 0 } });';
+    const pool = poolOf({ threads: 1, startThread: threadOf(onCall) });
+    const sizeOfNext = async () => (await pool.make(jobOf(1))).buffer.byteLength;
+    expect(await sizeOfNext()).toBe(4);
+    pool.giveBack(new ArrayBuffer(SAMPLE_BYTES + 4));
+    pool.giveBack(new ArrayBuffer(SAMPLE_BYTES));
+    expect([await sizeOfNext(), await sizeOfNext()]).toEqual([SAMPLE_BYTES, 4]);
+  });
+
+  it('keeps the latest sixteen buffers of a thread', async () => {
+    const onCall =
+      'port.postMessage({ id, made: { buffer: buffer ?? new ArrayBuffer(4), borderFraction: 0 } });';
+    const pool = poolOf({ threads: 1, startThread: threadOf(onCall) });
+    pool.giveBack(new ArrayBuffer(SAMPLE_BYTES));
+    for (let count = 0; count < 16; count++) pool.giveBack(new ArrayBuffer(1));
+    expect((await pool.make(jobOf(1))).buffer.byteLength).toBe(4);
+  });
+
+  it('tells how many jobs are not done', async () => {
+    const pool = poolOf({ threads: 2, startThread: threadOf(ANSWER_THREAD) });
+    const made = [pool.make(jobOf(1)), pool.make(jobOf(2)), pool.make(jobOf(3))];
+    expect([pool.threadCount, pool.pendingCount]).toEqual([2, 3]);
+    await Promise.all(made);
+    expect(pool.pendingCount).toBe(0);
   });
 
   it('rejects with what the thread threw, and goes on', async () => {
     const pool = poolOf({
       threads: 1,
       startThread: threadOf(`
-        if (source.key.ordinal === 1) port.postMessage({ id, spent: [], error: new RangeError('no') });
+        if (source.key.ordinal === 1) port.postMessage({ id, error: new RangeError('no') });
         else ${ANSWER_THREAD}`),
     });
     await expect(pool.make(jobOf(1))).rejects.toThrow(new RangeError('no'));
@@ -101,14 +122,17 @@ describe('TransformPool', () => {
   it.skipIf(!existsSync(compiled))(
     'makes on its real threads what this thread makes [needs npm run setup]',
     async () => {
-      const pool = poolOf({ threads: 2, startThread: () => new Worker(compiled, { execArgv: [] }) });
+      const startThread = () => new Worker(compiled, { execArgv: [] });
+      const pool = poolOf({ threads: 2, headroomBytes: 8, withCrc32: true, startThread });
       const ordinals = [0, 1, 2, 3, 4, 5];
       const made = await Promise.all(ordinals.map((ordinal) => pool.make(jobOf(ordinal))));
       for (const ordinal of ordinals) {
         const { source } = jobOf(ordinal);
         const transform = sampleTransform(CHAPTER_AUGMENTATION, source.key);
         const expected = applyTransform(new Int16Array(source.voxels), SHAPE, transform);
-        expect(new Float32Array(made[ordinal]!.voxels)).toEqual(expected);
+        const { buffer, crc32: checksum } = made[ordinal]!;
+        expect(new Float32Array(buffer, 8)).toEqual(expected);
+        expect(checksum).toBe(crc32(new Uint8Array(buffer, 8)));
       }
     },
   );

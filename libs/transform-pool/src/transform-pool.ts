@@ -1,11 +1,18 @@
 import { Worker } from 'node:worker_threads';
+import { sampleBufferBytes } from './make-sample.ts';
 import type { SampleMaker } from './sample-maker.ts';
-import type { MadeSample, TransformAnswer, TransformCall, TransformJob } from './transform-messages.ts';
+import type {
+  MadeSample,
+  SampleLayout,
+  TransformAnswer,
+  TransformCall,
+  TransformJob,
+} from './transform-messages.ts';
 
 /** Jobs that a thread may have waiting: with two it never idles between samples. */
 const JOBS_PER_THREAD = 2;
-/** Source buffers kept for the next chunks, per thread: those of its jobs and their partners. */
-const KEPT_BUFFERS_PER_THREAD = 2 * JOBS_PER_THREAD;
+/** Buffers of samples kept for the next ones, per thread: senders give them back in bursts. */
+const KEPT_BUFFERS_PER_THREAD = 16;
 
 interface PendingJob {
   readonly resolve: (made: MadeSample) => void;
@@ -19,6 +26,10 @@ interface TransformThread {
 
 export interface TransformPoolOptions {
   readonly threads: number;
+  /** Bytes left free in front of each sample's voxels, a multiple of 4; 0 unless given. */
+  readonly headroomBytes?: number;
+  /** Whether samples are told with their CRC-32; not unless given. */
+  readonly withCrc32?: boolean;
   /** Starts a thread that answers as transform-thread.ts does. */
   readonly startThread?: () => Worker;
 }
@@ -30,14 +41,17 @@ export interface TransformPoolOptions {
 export class TransformPool implements SampleMaker {
   readonly #startThread: () => Worker;
   readonly #threadCount: number;
+  readonly #layout: SampleLayout;
   readonly #threads: TransformThread[] = [];
   readonly #keptBuffers: ArrayBuffer[] = [];
   #nextId = 0;
   #closed = false;
 
-  constructor({ threads, startThread = startTransformThread }: TransformPoolOptions) {
+  constructor(options: TransformPoolOptions) {
+    const { threads, headroomBytes = 0, withCrc32 = false, startThread = startTransformThread } = options;
     this.#startThread = startThread;
     this.#threadCount = threads;
+    this.#layout = { headroomBytes, withCrc32 };
     this.#startMissing();
   }
 
@@ -45,10 +59,13 @@ export class TransformPool implements SampleMaker {
     return this.#threadCount * JOBS_PER_THREAD;
   }
 
-  /** One that was used before where sizes agree. */
-  takeBuffer(sizeBytes: number): ArrayBuffer {
-    const at = this.#keptBuffers.findLastIndex((buffer) => buffer.byteLength === sizeBytes);
-    return at === -1 ? new ArrayBuffer(sizeBytes) : this.#keptBuffers.splice(at, 1)[0]!;
+  get threadCount(): number {
+    return this.#threadCount;
+  }
+
+  /** Jobs that are not done yet. */
+  get pendingCount(): number {
+    return this.#threads.reduce((sum, { pending }) => sum + pending.size, 0);
   }
 
   /** Makes a sample on the least busy thread. Rejects with what the thread threw. */
@@ -56,18 +73,29 @@ export class TransformPool implements SampleMaker {
     if (this.#closed) return Promise.reject(new Error('internal: the transform pool is closed'));
     this.#startMissing();
     const [least] = [...this.#threads].sort((a, b) => a.pending.size - b.pending.size) as [TransformThread];
-    const call: TransformCall = { ...job, id: this.#nextId++ };
-    const transferred = [job.source.voxels, ...(job.partner === undefined ? [] : [job.partner.voxels])];
+    const buffer = this.#takeBuffer(sampleBufferBytes(job, this.#layout));
+    const call: TransformCall = { id: this.#nextId++, job, layout: this.#layout, buffer };
     return new Promise((resolve, reject) => {
       least.pending.set(call.id, { resolve, reject });
-      least.thread.postMessage(call, transferred);
+      least.thread.postMessage(call, buffer === undefined ? [] : [buffer]);
     });
+  }
+
+  giveBack(buffer: ArrayBuffer): void {
+    this.#keptBuffers.push(buffer);
+    // The oldest go: they may have the size of samples that nobody asks for any more.
+    if (this.#keptBuffers.length > this.#threadCount * KEPT_BUFFERS_PER_THREAD) this.#keptBuffers.shift();
   }
 
   /** Ends the threads; jobs under way reject. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all(this.#threads.map(({ thread }) => thread.terminate()));
+  }
+
+  #takeBuffer(sizeBytes: number): ArrayBuffer | undefined {
+    const at = this.#keptBuffers.findLastIndex((buffer) => buffer.byteLength === sizeBytes);
+    return at === -1 ? undefined : this.#keptBuffers.splice(at, 1)[0]!;
   }
 
   #startMissing(): void {
@@ -86,9 +114,6 @@ export class TransformPool implements SampleMaker {
   #settle({ pending }: TransformThread, answer: TransformAnswer): void {
     const job = pending.get(answer.id);
     pending.delete(answer.id);
-    this.#keptBuffers.push(...answer.spent);
-    // The oldest go: they may have the size of chunks that nobody asks for any more.
-    this.#keptBuffers.splice(0, this.#keptBuffers.length - this.#threadCount * KEPT_BUFFERS_PER_THREAD);
     if ('made' in answer) job?.resolve(answer.made);
     else job?.reject(answer.error);
   }

@@ -10,17 +10,15 @@ if (port === null) throw new Error('internal: transform-thread must be started a
 
 const augmenter = new Augmenter();
 
-function answer(call: TransformCall): TransformAnswer {
-  const { id, source, partner } = call;
-  const spent = partner === undefined ? [source.voxels] : [source.voxels, partner.voxels];
+function answer({ id, job, layout, buffer }: TransformCall): TransformAnswer {
   try {
-    return { id, spent, made: makeSample(augmenter, call) };
+    return { id, made: makeSample(augmenter, job, layout, buffer) };
   } catch (error) {
-    return { id, spent, error };
+    return { id, error };
   }
 }
 
 port.on('message', (call: TransformCall) => {
   const reply = answer(call);
-  port.postMessage(reply, 'made' in reply ? [...reply.spent, reply.made.voxels] : [...reply.spent]);
+  port.postMessage(reply, 'made' in reply ? [reply.made.buffer] : []);
 });

@@ -9,6 +9,7 @@ describe('settings of an augmentation worker', () => {
       listen: '127.0.0.1:50052',
       chunkCacheAddress: '127.0.0.1:50051',
       threads: availableParallelism(),
+      chunkCacheBytes: 256 * 2 ** 20,
       ...compileConfig(commonSettings, {}),
     });
   });

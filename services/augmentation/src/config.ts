@@ -1,5 +1,11 @@
 import { availableParallelism } from 'node:os';
-import { addressSchema, commonSettings, integerSchema, setting } from '@lunastream/service-kit';
+import {
+  addressSchema,
+  commonSettings,
+  integerSchema,
+  setting,
+  sizeOrNoneSchema,
+} from '@lunastream/service-kit';
 
 export const settings = {
   listen: setting({
@@ -19,6 +25,12 @@ export const settings = {
     schema: integerSchema(1, 256),
     fallback: String(availableParallelism()),
     help: 'Threads that transform samples, 1..256; as many as there are cores unless set',
+  }),
+  chunkCacheBytes: setting({
+    variable: 'AUGMENTATION_CHUNK_CACHE',
+    schema: sizeOrNoneSchema,
+    fallback: '256MiB',
+    help: 'Most bytes of raw chunks that are kept in memory, so that they are not asked for again; 0 keeps none',
   }),
   ...commonSettings,
 } as const;

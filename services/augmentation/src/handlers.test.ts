@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import {
   applyTransform,
   CHAPTER_AUGMENTATION,
@@ -15,6 +16,7 @@ import {
   copySampleVoxels,
   SampleErrorCode,
   VoxelType,
+  type ChunkReference,
   type SampleReference,
   type StreamChunksResponse,
   type StreamSamplesRequest,
@@ -22,7 +24,9 @@ import {
 } from '@lunastream/contracts';
 import { createClient, readStream, RequestError } from '@lunastream/service-kit';
 import { collect, failureOf, startInProcessServer } from '@lunastream/service-kit/testing';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { SharedBuffers } from '@lunastream/transform-pool';
+import { voxelCount } from '@lunastream/volume';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   chunkOf,
   fakeChunkCache,
@@ -30,18 +34,26 @@ import {
   streamFakeChunks,
   type StreamChunks,
 } from '../test/fake-chunk-cache.ts';
-import { voxelCount } from '@lunastream/volume';
 import { InlineMaker } from '../test/inline-maker.ts';
+import { ChunkFetcher } from './chunk-fetcher.ts';
 import { createHandlers } from './handlers.ts';
+import { RawChunkMemory } from './raw-chunk-memory.ts';
+import { WorkerStats } from './worker-stats.ts';
 
 const SHAPE = { depth: 4, height: 6, width: 8 };
 const RUN_SEED = 0xfeedbeef;
 const EPOCH = 3;
 
-async function startWorker(cacheAddress: string) {
+async function startWorker(cacheAddress: string, keptBytes = 0) {
   const chunkCache = createClient(ChunkServiceClient, cacheAddress);
   const maker = new InlineMaker();
-  const server = await startInProcessServer((context) => createHandlers({ chunkCache, maker }, context));
+  const memory = new RawChunkMemory({
+    limitBytes: keptBytes,
+    buffers: new SharedBuffers({ limitBytes: 2 ** 20 }),
+  });
+  const stats = new WorkerStats();
+  const parts = { chunks: new ChunkFetcher(chunkCache, memory), maker, stats };
+  const server = await startInProcessServer((context) => createHandlers(parts, context));
   onTestFinished(async () => {
     await server.stop();
     chunkCache.close();
@@ -62,14 +74,14 @@ async function startWorker(cacheAddress: string) {
       border: BorderRule.UNSPECIFIED,
       ...request,
     });
-  return { ...server, openLease, maker };
+  return { ...server, openLease, maker, memory, stats };
 }
 
 /** A worker and its cache, both over real sockets. */
-async function serve(streamChunks?: StreamChunks) {
+async function serve(streamChunks?: StreamChunks, keptBytes?: number) {
   const cache = await startInProcessServer(fakeChunkCache(streamChunks));
   onTestFinished(() => cache.stop());
-  return startWorker(cache.address);
+  return startWorker(cache.address, keptBytes);
 }
 
 function sample(ordinal: number, seriesUid = 'a'): SampleReference {
@@ -111,6 +123,9 @@ describe('AugmentationService.StreamSamples', () => {
     const expected = samples.map((reference) => expectedSample(reference, CHAPTER_AUGMENTATION));
     expect(responses.map(outcome)).toEqual(expected);
     expect(expected[1]).not.toEqual(Float32Array.from(chunkOf(samples[1]!, SHAPE)));
+    for (const { result } of responses) {
+      expect(result?.$case === 'sample' && result.value.voxelsCrc32 - crc32(result.value.voxelsHu)).toBe(0);
+    }
   });
 
   it('draws otherwise for another seed and another epoch', async () => {
@@ -239,6 +254,40 @@ describe('AugmentationService.StreamSamples', () => {
       [SampleErrorCode.DATA_LOSS, 'Cannot cut a chunk of damaged'],
       expectedSample(samples[1]!, augmentation),
     ]);
+  });
+
+  it('counts samples, voxels, repeated border and failures', async () => {
+    const { openLease, stats } = await serve();
+    const took: number[] = [];
+    stats.onSampleMade = (tookMs) => took.push(tookMs);
+    const samples = [sample(1), sample(2, 'damaged'), sample(3)];
+    const responses = await collect(openLease({ samples, augmentation: CHAPTER_AUGMENTATION }));
+    const border = responses.map(({ result }) =>
+      result?.$case === 'sample' ? Math.round(result.value.borderFraction * voxelCount(SHAPE)) : 0,
+    );
+    expect(stats).toMatchObject({
+      sampleCount: 2,
+      failureCount: 1,
+      voxelCount: 2 * voxelCount(SHAPE),
+      borderVoxelCount: border[0]! + border[2]!,
+    });
+    expect(stats.borderVoxelCount).toBeGreaterThan(0);
+    expect(took).toHaveLength(2);
+  });
+
+  it('uses the memory of samples again only after they are sent, however slowly they are read', async () => {
+    const { openLease, maker } = await serve();
+    // Larger than the window of a stream together, so that some wait to be written.
+    const shape = { depth: 16, height: 32, width: 32 };
+    const samples = Array.from({ length: 60 }, (_, ordinal) => sample(ordinal));
+    let read = 0;
+    for await (const response of readStream(openLease({ samples, chunkShape: shape }))) {
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(outcome(response)).toEqual(Float32Array.from(chunkOf(samples[read]!, shape)));
+      read++;
+    }
+    expect(read).toBe(60);
+    await vi.waitUntil(() => maker.givenBackCount === 60);
   });
 
   it('has a sample error for every chunk error', () => {
@@ -390,5 +439,94 @@ describe('AugmentationService.StreamSamples and its stream from the cache', () =
     await stop();
     expect(await cancelled).toMatchObject({ kind: 'cancelled' });
     expect(await failure).toEqual({ status: 'UNAVAILABLE', details: 'the service is stopping' });
+  });
+});
+
+describe('AugmentationService.StreamSamples and the chunks that the worker keeps', () => {
+  const KEPT_BYTES = 2 ** 20;
+
+  /** A worker, and the references that its cache was asked for, a list a call. */
+  async function serveKeeping(keptBytes = KEPT_BYTES) {
+    const asked: string[][] = [];
+    const worker = await serve((request) => {
+      asked.push(request.references.map(({ seriesUid }) => seriesUid));
+      return streamFakeChunks(request);
+    }, keptBytes);
+    return { ...worker, asked };
+  }
+
+  it('asks for a chunk once, and makes the same samples of it ever after', async () => {
+    const kept = await serveKeeping();
+    const fetching = await serveKeeping(0);
+    const samples = [sample(1, 'a'), sample(2, 'b'), sample(8, 'a'), sample(3, 'c')];
+    const lease = { samples, augmentation: CHAPTER_AUGMENTATION };
+    const first = (await collect(kept.openLease(lease))).map(outcome);
+    const again = (await collect(kept.openLease(lease))).map(outcome);
+    expect(again).toEqual(first);
+    expect((await collect(fetching.openLease(lease))).map(outcome)).toEqual(first);
+    await collect(kept.openLease({ ...lease, samples: [sample(2, 'b'), sample(4, 'd')] }));
+    // Ordinals 1 and 8 have the same place: neither was there yet when the lease began.
+    expect(kept.asked).toEqual([['a', 'b', 'a', 'c'], ['d']]);
+    expect(kept.memory.stats()).toMatchObject({ hitCount: 5, missCount: 5, entryCount: 4 });
+  });
+
+  it('keeps chunks of other shapes, places, data sets and scans apart', async () => {
+    const { openLease, asked } = await serveKeeping();
+    const leases: Partial<StreamSamplesRequest>[] = [
+      { samples: [sample(1)] },
+      { samples: [sample(1)], chunkShape: { ...SHAPE, depth: 6 } },
+      { samples: [sample(1)], margin: true, augmentation: CHAPTER_AUGMENTATION },
+      { samples: [{ ...sample(1), centerXyzMm: { x: 1, y: 0, z: 0.5 } }] },
+      { samples: [sample(1, 'b')] },
+      { samples: [sample(1)], border: BorderRule.PAD_AIR },
+    ];
+    for (const lease of leases) await collect(openLease(lease));
+    expect(asked).toHaveLength(leases.length);
+    const changed = await failureOf(collect(openLease({ samples: [sample(1)], datasetFingerprint: 'f2' })));
+    expect(changed.status).toBe('FAILED_PRECONDITION');
+    for (const lease of leases) await collect(openLease(lease));
+    expect(asked).toHaveLength(leases.length + 1);
+  });
+
+  it('keeps nothing of a data set whose fingerprint it is not told', async () => {
+    const { openLease, asked } = await serveKeeping();
+    const lease = { samples: [sample(1)], datasetFingerprint: '' };
+    await failureOf(collect(openLease(lease)));
+    await failureOf(collect(openLease(lease)));
+    expect(asked).toHaveLength(2);
+  });
+
+  it('does not keep what the cache could not give', async () => {
+    const { openLease, asked } = await serveKeeping();
+    for (const attempt of [1, 2]) {
+      const [response] = await collect(openLease({ samples: [sample(1, 'damaged')] }));
+      expect(outcome(response!)).toEqual([SampleErrorCode.DATA_LOSS, 'Cannot cut a chunk of damaged']);
+      expect(asked).toHaveLength(attempt);
+    }
+  });
+
+  it('asks for 32 chunks at a time', async () => {
+    const { openLease, asked } = await serveKeeping();
+    const samples = Array.from({ length: 70 }, (_, ordinal) => sample(ordinal, `uid-${ordinal}`));
+    expect(await collect(openLease({ samples }))).toHaveLength(70);
+    expect(asked.map(({ length }) => length)).toEqual([32, 32, 6]);
+  });
+});
+
+describe('AugmentationService.StreamSamples calls it a bug', () => {
+  it.each([
+    ['fewer', 1, 'internal: the chunk cache sent too few answers'],
+    ['more', 3, 'internal: the chunk cache sent too much'],
+  ])('when the cache sends %s answers than it was asked for', async (_, count, message) => {
+    const { openLease, log } = await serve(async function* (request) {
+      const [first] = request.references;
+      yield* streamFakeChunks({
+        ...request,
+        references: new Array<typeof first>(count).fill(first) as ChunkReference[],
+      });
+    });
+    const failure = await failureOf(collect(openLease({ samples: [sample(1), sample(2)] })));
+    expect(failure.status).toBe('INTERNAL');
+    expect(log).toMatchObject([{ level: 'error', err: { message } }]);
   });
 });

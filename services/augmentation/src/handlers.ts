@@ -1,4 +1,3 @@
-import { crc32 } from 'node:zlib';
 import { status } from '@grpc/grpc-js';
 import {
   AugmentationSettingsError,
@@ -13,11 +12,10 @@ import {
   ChunkErrorCode,
   sampleBytes,
   SampleErrorCode,
+  voxelsAfterHeadroom,
   VoxelType,
   type AugmentationServiceServer,
-  type ChunkServiceClient,
   type SampleReference,
-  type StreamChunksResponse,
   type StreamSamplesRequest,
   type StreamSamplesResponse,
 } from '@lunastream/contracts';
@@ -25,15 +23,17 @@ import {
   isServiceError,
   mapInOrder,
   MAX_MESSAGE_BYTES,
-  readStream,
   RequestError,
   streamHandler,
   type HandlerContext,
   type RequestErrorKind,
   type ServedService,
 } from '@lunastream/service-kit';
-import type { SampleMaker, TransformSource } from '@lunastream/transform-pool';
+import type { SampleMaker, TransformJob } from '@lunastream/transform-pool';
 import { formatShape, voxelCount, type Shape } from '@lunastream/volume';
+import type { ChunkFetcher, FetchedChunk } from './chunk-fetcher.ts';
+import type { RawChunk } from './raw-chunk-memory.ts';
+import type { WorkerStats } from './worker-stats.ts';
 
 // Wire types stop in this file.
 
@@ -57,15 +57,20 @@ const SAMPLE_CODE_OF_CHUNK_CODE: Record<ChunkErrorCode, SampleErrorCode> = {
 
 /** What a worker is made of. */
 export interface WorkerParts {
-  /** Where chunks come from. */
-  readonly chunkCache: ChunkServiceClient;
+  readonly chunks: ChunkFetcher;
+  /** Leaves VOXELS_HEADROOM_BYTES in front of the voxels of its samples, and tells their CRC-32. */
   readonly maker: SampleMaker;
+  readonly stats: WorkerStats;
 }
 
 /** The gRPC service of an augmentation worker. */
 export function createHandlers(parts: WorkerParts, context: HandlerContext): ServedService[] {
   const implementation: AugmentationServiceServer = {
-    streamSamples: streamHandler(context, (request, signal) => streamSamples(parts, request, signal)),
+    streamSamples: streamHandler(
+      context,
+      (request, signal) => streamSamples(parts, request, signal),
+      (sent) => reuseSample(parts.maker, sent),
+    ),
   };
   return [{ definition: AugmentationServiceService, implementation }];
 }
@@ -121,9 +126,9 @@ async function* streamSamples(
   signal: AbortSignal,
 ): AsyncGenerator<StreamSamplesResponse> {
   const lease = checkLease(request);
-  const sources = readSources(parts.chunkCache, lease, signal);
+  const sources = readSources(parts.chunks, lease, signal);
   try {
-    yield* mapInOrder(sources, parts.maker.capacity, (chunks) => answerSample(parts.maker, chunks, lease));
+    yield* mapInOrder(sources, parts.maker.capacity, (chunks) => answerSample(parts, chunks, lease));
   } catch (error) {
     throw toRequestError(error);
   }
@@ -132,90 +137,83 @@ async function* streamSamples(
 /** The chunks that one sample is made from: its own, then its partner's. */
 interface SampleChunks {
   readonly reference: SampleReference;
-  readonly chunks: readonly StreamChunksResponse[];
+  readonly fetched: readonly FetchedChunk[];
 }
 
-/** Reads the chunks of a lease in one stream. */
+/** Fetches the chunks of a lease. */
 async function* readSources(
-  chunkCache: ChunkServiceClient,
+  chunks: ChunkFetcher,
   { request, sampleShape, sourceShape, augmentation }: Lease,
   signal: AbortSignal,
 ): AsyncGenerator<SampleChunks> {
   const isMixed = augmentation.mixupAlpha > 0;
   const placesOf = (sample: SampleReference) =>
     isMixed && sample.partner !== undefined ? [sample, sample.partner] : [sample];
-  const chunks = readStream(
-    chunkCache.streamChunks({
-      dataset: request.dataset,
-      datasetFingerprint: request.datasetFingerprint,
-      shape: sampleShape,
-      grownShape: sourceShape,
-      border: request.border,
-      references: request.samples.flatMap(placesOf),
-    }),
-    signal,
-  );
+  const { dataset, datasetFingerprint, border, samples } = request;
+  const form = { dataset, datasetFingerprint, shape: sampleShape, grownShape: sourceShape, border };
   let sampleIndex = 0;
-  let arrived: StreamChunksResponse[] = [];
-  for await (const chunk of chunks) {
-    arrived.push(chunk);
-    const reference = request.samples[sampleIndex]!;
-    if (arrived.length < placesOf(reference).length) continue;
-    yield { reference, chunks: arrived };
+  let fetched: FetchedChunk[] = [];
+  for await (const chunk of chunks.fetch(form, samples.flatMap(placesOf), signal)) {
+    fetched.push(chunk);
+    const reference = samples[sampleIndex]!;
+    if (fetched.length < placesOf(reference).length) continue;
+    yield { reference, fetched };
     sampleIndex++;
-    arrived = [];
+    fetched = [];
   }
 }
 
+/** The answer to one sample; its chunks are given back, whatever happens. */
 async function answerSample(
-  maker: SampleMaker,
-  { reference, chunks }: SampleChunks,
+  parts: WorkerParts,
+  sample: SampleChunks,
+  lease: Lease,
+): Promise<StreamSamplesResponse> {
+  const lent = sample.fetched.flatMap((fetched) => ('chunk' in fetched ? [fetched.chunk] : []));
+  const [fault] = sample.fetched.flatMap((fetched) => ('fault' in fetched ? [fetched.fault] : []));
+  try {
+    if (fault === undefined) return await makeSample(parts, { ...sample.reference, lent }, lease);
+    parts.stats.noteFailure();
+    const value = { code: SAMPLE_CODE_OF_CHUNK_CODE[fault.code], message: fault.message };
+    return { ordinal: sample.reference.ordinal, result: { $case: 'error', value } };
+  } finally {
+    for (const chunk of lent) parts.chunks.release(chunk);
+  }
+}
+
+async function makeSample(
+  { maker, stats }: WorkerParts,
+  { ordinal, partner, lent }: SampleReference & { readonly lent: readonly RawChunk[] },
   { request, sampleShape, sourceShape, augmentation, voxelType }: Lease,
 ): Promise<StreamSamplesResponse> {
-  const { ordinal, partner } = reference;
-  for (const { result } of chunks) {
-    if (result === undefined) throw new Error('internal: the chunk cache sent an answer without a result');
-    if (result.$case === 'error') {
-      const value = { code: SAMPLE_CODE_OF_CHUNK_CODE[result.value.code], message: result.value.message };
-      return { ordinal, result: { $case: 'error', value } };
-    }
-  }
   const { runSeed, epoch } = request;
-  const sourceOf = (chunk: StreamChunksResponse, ofOrdinal: number): TransformSource => ({
-    voxels: takeVoxels(maker, chunk, sourceShape),
-    key: { runSeed, epoch, ordinal: ofOrdinal },
-  });
-  const [own, ofPartner] = chunks as [StreamChunksResponse, StreamChunksResponse?];
-  const { voxels, borderFraction } = await maker.make({
+  const [own, ofPartner] = lent as [RawChunk, RawChunk?];
+  const job: TransformJob = {
     sampleShape,
     sourceShape,
     augmentation,
     voxelType,
-    source: sourceOf(own, ordinal),
-    partner: ofPartner && sourceOf(ofPartner, partner!.ordinal),
+    source: { voxels: own.voxels, key: { runSeed, epoch, ordinal } },
+    partner: ofPartner && { voxels: ofPartner.voxels, key: { runSeed, epoch, ordinal: partner!.ordinal } },
+  };
+  const made = await maker.make(job).catch((error: unknown) => {
+    stats.noteFailure();
+    throw error;
   });
-  const voxelsHu = Buffer.from(voxels);
+  stats.noteSample(made, voxelCount(sampleShape));
   const value = {
     shape: sampleShape,
-    voxelsHu,
-    borderFraction,
+    voxelsHu: voxelsAfterHeadroom(made.buffer),
+    borderFraction: made.borderFraction,
     voxelType: request.voxelType,
-    voxelsCrc32: crc32(voxelsHu),
+    voxelsCrc32: made.crc32,
   };
   return { ordinal, result: { $case: 'sample', value } };
 }
 
-/** Copies wire bytes into an aligned buffer: a received Buffer may sit at any offset of a shared pool. */
-function takeVoxels(maker: SampleMaker, { result }: StreamChunksResponse, shape: Shape): ArrayBuffer {
-  if (result?.$case !== 'chunk') throw new Error('internal: voxels taken of a chunk that is none');
-  const { voxelsHu } = result.value;
-  const sizeBytes = voxelCount(shape) * Int16Array.BYTES_PER_ELEMENT;
-  if (voxelsHu.byteLength !== sizeBytes) {
-    throw new Error(`internal: a chunk of ${sizeBytes} bytes expected, got ${voxelsHu.byteLength}`);
-  }
-  const voxels = maker.takeBuffer(sizeBytes);
-  new Uint8Array(voxels).set(voxelsHu);
-  return voxels;
+/** gRPC has copied a response: the memory of its sample is free. */
+function reuseSample(maker: SampleMaker, { result }: StreamSamplesResponse): void {
+  if (result?.$case === 'sample') maker.giveBack(result.value.voxelsHu.buffer as ArrayBuffer);
 }
 
 /** The cache's answer to a bad request is passed on; a cache that cannot be reached makes this worker unavailable. */

@@ -1,8 +1,14 @@
-import { ChunkServiceClient } from '@lunastream/contracts';
+import { ChunkServiceClient, VOXELS_HEADROOM_BYTES } from '@lunastream/contracts';
 import { runService } from '@lunastream/service-kit';
-import { TransformPool } from '@lunastream/transform-pool';
+import { SharedBuffers, TransformPool } from '@lunastream/transform-pool';
+import { ChunkFetcher } from './chunk-fetcher.ts';
 import { settings } from './config.ts';
 import { createHandlers } from './handlers.ts';
+import { RawChunkMemory } from './raw-chunk-memory.ts';
+import { WorkerStats } from './worker-stats.ts';
+
+/** Chunks on their way through a worker that keeps none: 32 of 32×48×48 with margin. */
+const IDLE_CHUNK_BYTES = 32 * 2 ** 20;
 
 await runService(
   {
@@ -12,10 +18,23 @@ await runService(
     settings,
     start: (config, context) => {
       const chunkCache = context.connect(ChunkServiceClient, config.chunkCacheAddress);
-      const maker = new TransformPool({ threads: config.threads });
+      const memory = new RawChunkMemory({
+        limitBytes: config.chunkCacheBytes,
+        buffers: new SharedBuffers({ limitBytes: IDLE_CHUNK_BYTES }),
+      });
+      const maker = new TransformPool({
+        threads: config.threads,
+        headroomBytes: VOXELS_HEADROOM_BYTES,
+        withCrc32: true,
+      });
+      const parts = { chunks: new ChunkFetcher(chunkCache, memory), maker, stats: new WorkerStats() };
       return Promise.resolve({
-        services: createHandlers({ chunkCache, maker }, context),
+        services: createHandlers(parts, context),
         close: async () => {
+          context.logger.info(
+            { samples: parts.stats, rawChunks: memory.stats() },
+            'samples made, and chunks kept',
+          );
           chunkCache.close();
           await maker.close();
         },

@@ -24,6 +24,8 @@ const run = promisify(execFile);
 interface WorkerOptions extends SuiteOptions {
   readonly samples: number;
   readonly threads?: number;
+  readonly chunkCache: string;
+  readonly float16?: true;
 }
 
 const SHAPE = { depth: 32, height: 48, width: 48 };
@@ -41,18 +43,20 @@ export const workerSuite: Suite<WorkerOptions> = {
   addOptions: (command) =>
     command
       .addOption(new Option('--samples <count>', 'samples to stream').default(20_000).argParser(Number))
-      .addOption(new Option('--threads <count>', 'threads of the worker (default: cores)').argParser(Number)),
-  async run({ samples, threads }) {
+      .addOption(new Option('--threads <count>', 'threads of the worker (default: cores)').argParser(Number))
+      .option('--chunk-cache <size>', 'raw chunks that the worker keeps; 0 fetches each again', '0')
+      .option('--float16', 'send float16'),
+  async run(options) {
     const folder = await mkdtemp(join(tmpdir(), 'lunastream-bench-worker-'));
     try {
-      return await measureIn(folder, samples, threads);
+      return await measureIn(folder, options);
     } finally {
       await rm(folder, { recursive: true });
     }
   },
 };
 
-async function measureIn(folder: string, samples: number, threads: number | undefined) {
+async function measureIn(folder: string, { samples, threads, chunkCache, float16 }: WorkerOptions) {
   const { outDir } = await generatePhantom({
     outDir: join(folder, 'data'),
     background: 'synthetic',
@@ -67,38 +71,52 @@ async function measureIn(folder: string, samples: number, threads: number | unde
     runsFolder: join(folder, 'runs'),
     stateFolder: join(folder, 'state'),
     trainerPort: 0,
-    environment: threads === undefined ? {} : { AUGMENTATION_THREADS: String(threads) },
+    environment: {
+      AUGMENTATION_CHUNK_CACHE: chunkCache,
+      ...(threads === undefined ? {} : { AUGMENTATION_THREADS: String(threads) }),
+    },
     onRestart: (sentence) => {
       throw new Error(sentence);
     },
   });
   try {
-    const references = await referencesOf(outDir);
+    const { fingerprint, references } = await referencesOf(outDir);
     const [address] = stack.addresses.workers;
     const { pid } = stack.processes.find(({ name }) => name === 'augmentation-1')!;
-    const figures = await stream(address!, pid, { samples, references });
+    const voxelType = float16 ? VoxelType.FLOAT16 : VoxelType.FLOAT32;
+    const figures = await stream(address!, pid, { samples, references, fingerprint, voxelType });
     await stack.stop();
-    const delay = await readEventLoopDelay(join(folder, 'state/logs/augmentation-1.log'));
-    return { ...figures, event_loop_delay_ms_p50: delay.p50Ms, event_loop_delay_ms_p99: delay.p99Ms };
+    const { eventLoopDelay, rawChunks } = await readLog(join(folder, 'state/logs/augmentation-1.log'));
+    return {
+      ...figures,
+      event_loop_delay_ms_p50: eventLoopDelay.p50Ms,
+      event_loop_delay_ms_p99: eventLoopDelay.p99Ms,
+      kept_chunk_hit_rate: rawChunks.hitCount / Math.max(1, rawChunks.hitCount + rawChunks.missCount),
+    };
   } finally {
     await stack.stop();
   }
 }
 
-/** What the worker logs about its event loop when it stops. */
-async function readEventLoopDelay(logPath: string): Promise<EventLoopDelay> {
-  const lines = (await readFile(logPath, 'utf8')).trim().split('\n');
-  const entries = lines.map((line) => JSON.parse(line) as { eventLoopDelay?: EventLoopDelay });
-  return entries.find(({ eventLoopDelay }) => eventLoopDelay !== undefined)!.eventLoopDelay!;
+/** What a worker logs when it stops. */
+interface WorkerLog {
+  readonly eventLoopDelay: EventLoopDelay;
+  readonly rawChunks: { readonly hitCount: number; readonly missCount: number };
 }
 
-async function referencesOf(folder: string): Promise<Omit<SampleReference, 'ordinal'>[]> {
-  const { candidates } = await loadDataset(folder);
-  return candidates.map(({ seriesUid, centerXyzMm: [x, y, z] }) => ({
+async function readLog(logPath: string): Promise<WorkerLog> {
+  const lines = (await readFile(logPath, 'utf8')).trim().split('\n');
+  return Object.assign({}, ...lines.map((line) => JSON.parse(line) as object)) as WorkerLog;
+}
+
+async function referencesOf(folder: string) {
+  const { candidates, fingerprint } = await loadDataset(folder);
+  const references = candidates.map(({ seriesUid, centerXyzMm: [x, y, z] }) => ({
     seriesUid,
     centerXyzMm: { x, y, z },
     partner: undefined,
   }));
+  return { fingerprint, references };
 }
 
 /** Resident set of a process in MiB. */
@@ -113,7 +131,14 @@ async function stream(
   {
     samples,
     references,
-  }: { readonly samples: number; readonly references: Omit<SampleReference, 'ordinal'>[] },
+    fingerprint,
+    voxelType,
+  }: {
+    readonly samples: number;
+    readonly references: readonly Omit<SampleReference, 'ordinal'>[];
+    readonly fingerprint: string;
+    readonly voxelType: VoxelType;
+  },
 ) {
   const client = createClient(AugmentationServiceClient, address);
   const probe = new HealthProbe(address, PROBE_INTERVAL_MS);
@@ -133,15 +158,15 @@ async function stream(
       const responses = client.streamSamples({
         leaseId: 'bench',
         dataset: 'default',
-        datasetFingerprint: '',
+        datasetFingerprint: fingerprint,
         runSeed: 1,
         epoch: 1,
         chunkShape: SHAPE,
         augmentation: CHAPTER_AUGMENTATION,
         samples: wanted,
         margin: false,
-        voxelType: VoxelType.FLOAT32,
         border: BorderRule.UNSPECIFIED,
+        voxelType,
       });
       for await (const { result } of readStream(responses)) {
         if (result?.$case !== 'sample')

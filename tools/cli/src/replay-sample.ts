@@ -62,7 +62,7 @@ export async function replaySample(
     augmentation.mixupAlpha > 0 ? partnerOf(shown, { runSeed: settings.seed, epoch }, ordinal) : undefined;
   const source = await sourceOf(candidate, ordinal);
   const { voxelType } = settings;
-  const { voxels } = makeSample(new Augmenter(), {
+  const { buffer: voxels } = makeSample(new Augmenter(), {
     sampleShape,
     sourceShape,
     augmentation,

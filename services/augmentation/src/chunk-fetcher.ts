@@ -1,0 +1,94 @@
+import type {
+  ChunkError,
+  ChunkReference,
+  ChunkServiceClient,
+  StreamChunksRequest,
+  StreamChunksResponse,
+} from '@lunastream/contracts';
+import { readStream } from '@lunastream/service-kit';
+import { voxelCount, type Shape } from '@lunastream/volume';
+import type { RawChunk, RawChunkMemory } from './raw-chunk-memory.ts';
+
+/** References that are looked up, and asked of the cache, together: bounds what a call has lent. */
+const WINDOW_CHUNKS = 32;
+
+/** Everything that decides the voxels of chunks but their place. */
+export type ChunkForm = Omit<StreamChunksRequest, 'references' | 'grownShape'> & {
+  readonly grownShape: Shape;
+};
+
+/** A chunk that was fetched, or why there is none. */
+export type FetchedChunk = { readonly chunk: RawChunk } | { readonly fault: ChunkError };
+
+/** Gets raw chunks: those that this worker keeps from its memory, the others from the chunk cache. */
+export class ChunkFetcher {
+  readonly #chunkCache: ChunkServiceClient;
+  readonly #memory: RawChunkMemory;
+
+  constructor(chunkCache: ChunkServiceClient, memory: RawChunkMemory) {
+    this.#chunkCache = chunkCache;
+    this.#memory = memory;
+  }
+
+  /**
+   * A chunk for every reference, in order, lent until it is released. Rejects with the cache's ServiceError, or the
+   * signal's reason when it aborts. Chunks of a data set without a fingerprint may change and are not kept.
+   */
+  async *fetch(
+    form: ChunkForm,
+    references: readonly ChunkReference[],
+    signal: AbortSignal,
+  ): AsyncGenerator<FetchedChunk, void, undefined> {
+    const formKey = form.datasetFingerprint === '' ? undefined : JSON.stringify(form);
+    for (let start = 0; start < references.length; start += WINDOW_CHUNKS) {
+      const window = references.slice(start, start + WINDOW_CHUNKS).map((reference) => {
+        const key = formKey === undefined ? undefined : keyOf(formKey, reference);
+        return { reference, key, kept: key === undefined ? undefined : this.#memory.lend(key) };
+      });
+      const missing = window.filter(({ kept }) => kept === undefined).map(({ reference }) => reference);
+      const answers = missing.length === 0 ? undefined : this.#ask(form, missing, signal);
+      try {
+        for (const { key, kept } of window) {
+          yield kept === undefined ? await this.#receive(answers!, form, key) : { chunk: kept };
+        }
+        // A status other than OK comes after the last answer.
+        if ((await answers?.next())?.done === false)
+          throw new Error('internal: the chunk cache sent too much');
+      } finally {
+        await answers?.return();
+      }
+    }
+  }
+
+  /** Takes a chunk back whose sample is made. */
+  release(chunk: RawChunk): void {
+    this.#memory.release(chunk);
+  }
+
+  #ask(form: ChunkForm, references: ChunkReference[], signal: AbortSignal) {
+    return readStream(this.#chunkCache.streamChunks({ ...form, references }), signal);
+  }
+
+  async #receive(
+    answers: AsyncGenerator<StreamChunksResponse, void, undefined>,
+    { grownShape }: ChunkForm,
+    key: string | undefined,
+  ): Promise<FetchedChunk> {
+    const { value: answer } = await answers.next();
+    if (answer === undefined) throw new Error('internal: the chunk cache sent too few answers');
+    const { result } = answer;
+    if (result === undefined) throw new Error('internal: the chunk cache sent an answer without a result');
+    if (result.$case === 'error') return { fault: result.value };
+    const { voxelsHu } = result.value;
+    const sizeBytes = voxelCount(grownShape) * Int16Array.BYTES_PER_ELEMENT;
+    if (voxelsHu.byteLength !== sizeBytes) {
+      throw new Error(`internal: a chunk of ${sizeBytes} bytes expected, got ${voxelsHu.byteLength}`);
+    }
+    return { chunk: this.#memory.add(key, voxelsHu) };
+  }
+}
+
+/** Differs whenever anything differs that the chunk's voxels depend on. */
+function keyOf(formKey: string, { seriesUid, centerXyzMm }: ChunkReference): string {
+  return `${seriesUid} ${centerXyzMm?.x} ${centerXyzMm?.y} ${centerXyzMm?.z} ${formKey}`;
+}
