@@ -12,19 +12,28 @@ type SendMessage = ServerInterceptingCall['sendMessage'];
 type SendStatus = ServerInterceptingCall['sendStatus'];
 
 /** What one server grants its clients. */
-export interface CallLimits {
+export interface ServerLimits {
   /** Calls answered at a time; health checks do not count. */
   readonly maxCalls: number;
   /** How long a client may leave an answer unread. */
   readonly stallTimeoutMs: number;
   /** How long a client may take to send its request. */
   readonly requestTimeoutMs: number;
+  /** How long a client may take for its TLS handshake; ours take milliseconds. */
+  readonly handshakeTimeoutMs: number;
+  /** Clients are asked this often whether they are still there. */
+  readonly keepaliveTimeMs: number;
+  /** One that has not answered by then is gone, or never spoke HTTP/2. */
+  readonly keepaliveTimeoutMs: number;
 }
 
-export const DEFAULT_CALL_LIMITS: CallLimits = {
+export const DEFAULT_LIMITS: ServerLimits = {
   maxCalls: 256,
   stallTimeoutMs: 600_000,
   requestTimeoutMs: 30_000,
+  handshakeTimeoutMs: 10_000,
+  keepaliveTimeMs: 20_000,
+  keepaliveTimeoutMs: 20_000,
 };
 
 /** Probes must be answered when everything else is refused. */
@@ -36,12 +45,12 @@ const HEALTH_CHECK = '/grpc.health.v1.Health/Check';
  * client to read.
  */
 export class CallGuard {
-  readonly #limits: CallLimits;
+  readonly #limits: ServerLimits;
   readonly #drop: (peer: PeerInfo) => void;
   readonly #logger: Logger | undefined;
   #callCount = 0;
 
-  constructor(limits: CallLimits, drop: (peer: PeerInfo) => void, logger?: Logger) {
+  constructor(limits: ServerLimits, drop: (peer: PeerInfo) => void, logger?: Logger) {
     this.#limits = limits;
     this.#drop = drop;
     this.#logger = logger;
@@ -79,7 +88,7 @@ function refused(method: MethodDescriptor, call: ServerInterceptingCallInterface
   });
 }
 
-interface GuardedCallOptions extends CallLimits {
+interface GuardedCallOptions extends ServerLimits {
   readonly onStall: (doing: string) => void;
   readonly onEnd: () => void;
 }

@@ -7,8 +7,6 @@ import {
 import { hostOf } from './peer-address.ts';
 import type { TlsMaterial, TlsWatcher } from './tls-watcher.ts';
 
-/** A client that has not finished its TLS handshake by then is dropped; ours take milliseconds. */
-const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** Connections at a time: one per process that talks to us. More are closed at once. */
 const MAX_CONNECTIONS = 1024;
 /** Below it lie known weaknesses. */
@@ -20,13 +18,21 @@ export interface PeerInfo {
   readonly remotePort?: number | undefined;
 }
 
+export interface ConnectionListenerOptions {
+  /** Undefined takes connections without TLS. */
+  readonly tls: TlsWatcher | undefined;
+  readonly handshakeTimeoutMs: number;
+  /** Gets every connection whose handshake is done. */
+  readonly take: (socket: Socket) => void;
+}
+
 /** Takes connections, does the TLS handshake, and hands over the sockets: grpc-js gives no hand in either. */
 export class ConnectionListener {
   readonly #server: Server;
   readonly #sockets = new Map<string, Socket>();
   readonly #stopWatching: () => void;
 
-  constructor(tls: TlsWatcher | undefined, take: (socket: Socket) => void) {
+  constructor({ tls, handshakeTimeoutMs, take }: ConnectionListenerOptions) {
     const add = (socket: Socket) => {
       const name = peerName(socket);
       this.#sockets.set(name, socket);
@@ -43,7 +49,7 @@ export class ConnectionListener {
         {
           ...contextOf(tls.material),
           ALPNProtocols: ['h2'],
-          handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+          handshakeTimeout: handshakeTimeoutMs,
           ...clientCheck(tls.material),
         },
         add,
@@ -97,7 +103,7 @@ function clientCheck({ authority }: TlsMaterial) {
   return authority === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
 }
 
-/** A failed handshake is the client's to report; Node has closed its socket already. */
+/** A failed handshake is the client's to report. Node leaves the sockets of handshakes that took too long open. */
 function ignoreBadHandshakes(server: TlsServer): TlsServer {
-  return server.on('tlsClientError', () => undefined);
+  return server.on('tlsClientError', (_error, socket) => socket.destroy());
 }

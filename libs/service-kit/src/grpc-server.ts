@@ -9,7 +9,7 @@ import { loadFileDescriptorSetFromBuffer } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import { descriptorSetPath } from '@lunastream/contracts';
-import { CallGuard, DEFAULT_CALL_LIMITS, type CallLimits } from './call-limits.ts';
+import { CallGuard, DEFAULT_LIMITS, type ServerLimits } from './call-limits.ts';
 import { ConnectionListener } from './connection-listener.ts';
 import { LOOPBACK_ONLY, type ConnectionSecurity } from './connection-security.ts';
 import { MAX_MESSAGE_BYTES } from './grpc-client.ts';
@@ -34,7 +34,7 @@ export interface DrainOptions {
 export interface GrpcServerOptions {
   /** Without it: no TLS, and on this machine only. */
   readonly security?: ConnectionSecurity;
-  readonly limits?: Partial<CallLimits>;
+  readonly limits?: Partial<ServerLimits>;
   /** Told of connections that are closed for exceeding a limit. */
   readonly logger?: Logger;
 }
@@ -45,8 +45,6 @@ export interface GrpcServerOptions {
  */
 const MAX_REQUEST_BYTES = 2 ** 20;
 
-/** A client that neither answers for this long nor closes its connection is gone, or never spoke HTTP/2. */
-const KEEPALIVE = { 'grpc.keepalive_time_ms': 20_000, 'grpc.keepalive_timeout_ms': 20_000 };
 /** A connection without calls is closed; clients connect again when they need to. */
 const MAX_IDLE_MS = 1_800_000;
 
@@ -62,21 +60,24 @@ export class GrpcServer {
   constructor(services: readonly ServedService[], streams: StreamRegistry, options: GrpcServerOptions = {}) {
     this.#streams = streams;
     this.#security = options.security ?? LOOPBACK_ONLY;
-    const limits = { ...DEFAULT_CALL_LIMITS, ...options.limits };
+    const limits = { ...DEFAULT_LIMITS, ...options.limits };
     const guard = new CallGuard(limits, (peer) => this.#listener.drop(peer), options.logger);
     this.#server = new Server({
       'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
       'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
       'grpc.max_concurrent_streams': limits.maxCalls,
       'grpc.max_connection_idle_ms': MAX_IDLE_MS,
-      ...KEEPALIVE,
+      'grpc.keepalive_time_ms': limits.keepaliveTimeMs,
+      'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
       interceptors: [guard.interceptor],
     });
     // TLS ends in the listener: grpc-js sees only what came through it.
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
-    this.#listener = new ConnectionListener(this.#security.tls, (socket) =>
-      injector.injectConnection(socket),
-    );
+    this.#listener = new ConnectionListener({
+      tls: this.#security.tls,
+      handshakeTimeoutMs: limits.handshakeTimeoutMs,
+      take: (socket) => injector.injectConnection(socket),
+    });
     this.#names = services.map(({ definition }) => serviceName(definition));
     this.#health = new HealthImplementation(
       Object.fromEntries(['', ...this.#names].map((name) => [name, 'NOT_SERVING' as const])),

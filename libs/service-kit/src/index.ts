@@ -1,5 +1,5 @@
 export type { Authorize } from './bearer-token.ts';
-export type { CallLimits } from './call-limits.ts';
+export type { ServerLimits } from './call-limits.ts';
 export {
   AddressWatcher,
   type AddressWatcherOptions,

@@ -1,3 +1,4 @@
+import { DatasetServiceClient } from '@lunastream/contracts';
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { EventEmitter, once } from 'node:events';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -126,6 +127,34 @@ describe('runService() before it starts', () => {
       /3 fault\(s\)\n {2}LISTEN='here'.*\n {2}SIZE is missing.*\n {2}LUNASTREAM_LOG_LEVEL/,
     );
     expect([host.exitCodes, host.output, host.logLines]).toEqual([[2], '', []]);
+  });
+
+  it.each([
+    [{ LISTEN: '0.0.0.0:0' }, /^Cannot listen on 0\.0\.0\.0:0: addresses beyond this machine need TLS/],
+    [
+      { LUNASTREAM_TLS_CERT: 'absent.crt', LUNASTREAM_TLS_KEY: 'absent.key' },
+      /^Cannot read the TLS certificate absent\.crt: ENOENT/,
+    ],
+    [{ LUNASTREAM_TOKEN_FILE: 'absent' }, /^Cannot read the token file absent: ENOENT/],
+  ])('refuses security settings %o in one sentence and exits with 2', async (settings, fault) => {
+    const host = new FakeHost({ SIZE: '3', ...settings });
+    await runService(neverStarted, host);
+    expect(host.errorOutput).toMatch(fault);
+    expect(host.errorOutput.trimEnd()).not.toContain('\n');
+    expect([host.exitCodes, host.output, host.logLines]).toEqual([[2], '', []]);
+  });
+
+  it('exits with 2 when it would connect beyond this machine without TLS', async () => {
+    const host = new FakeHost();
+    const service = define((_config, context) => {
+      context.connect(DatasetServiceClient, 'cache:50051');
+      return Promise.reject(new Error('the test must not come here'));
+    });
+    await runService(service, host);
+    expect(host.exitCodes).toEqual([2]);
+    expect(host.logLines.at(-1)!.msg).toMatch(
+      /^Cannot connect to cache:50051: connections that leave this machine/,
+    );
   });
 });
 

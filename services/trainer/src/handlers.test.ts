@@ -8,7 +8,15 @@ import {
   TrainingServiceClient,
   type WatchRunResponse,
 } from '@lunastream/contracts';
-import { callUnary, createClient, GrpcServer, readStream, StreamRegistry } from '@lunastream/service-kit';
+import {
+  callUnary,
+  createClient,
+  GrpcServer,
+  readStream,
+  RequestError,
+  StreamRegistry,
+  type HandlerContext,
+} from '@lunastream/service-kit';
 import { describe, expect, it } from 'vitest';
 import { fakeDatasetClient } from '../test/fake-dataset-client.ts';
 import { grpcError } from '../test/fake-worker.ts';
@@ -50,11 +58,16 @@ interface Service extends ManagerBench {
 
 const OPTIONS = { metadata: new Metadata(), timeoutMs: 10_000 };
 
-function withService(options: ManagerBenchOptions, use: (service: Service) => Promise<void>): Promise<void> {
+/** A token to check, beside what the bench is told. */
+type ServiceOptions = ManagerBenchOptions & Pick<HandlerContext, 'authorize'>;
+
+function withService(options: ServiceOptions, use: (service: Service) => Promise<void>): Promise<void> {
   return withManagers(async (runsFolder, managerBench) => {
     const bench = managerBench(runsFolder, options);
     const streams = new StreamRegistry();
-    const server = new GrpcServer(createHandlers(bench.manager, { logger: SILENT, streams }), streams);
+    const { authorize } = options;
+    const context = { logger: SILENT, streams, ...(authorize && { authorize }) };
+    const server = new GrpcServer(createHandlers(bench.manager, context), streams);
     const address = await server.listen('127.0.0.1:0');
     const client = createClient(TrainingServiceClient, address);
     try {
@@ -80,6 +93,27 @@ async function collect(events: AsyncIterable<WatchRunResponse>) {
   for await (const { event } of events) seen.push(event!);
   return seen;
 }
+
+describe('the token', () => {
+  it('is asked of those who start or stop a run, and of nobody else', () => {
+    const asked: string[] = [];
+    const authorize = () => {
+      asked.push('token');
+      throw new RequestError('unauthenticated', 'the call must carry the token');
+    };
+    return withService({ authorize }, async ({ client, start }) => {
+      const refused = { code: status.UNAUTHENTICATED, details: 'the call must carry the token' };
+      await expect(start({})).rejects.toMatchObject(refused);
+      await expect(callUnary(client.stopRun.bind(client), { runId: ID }, OPTIONS)).rejects.toMatchObject(
+        refused,
+      );
+      expect(asked).toHaveLength(2);
+      expect(await callUnary(client.listRuns.bind(client), { tbPrefix: '', limit: 0 }, OPTIONS)).toEqual({
+        runs: [],
+      });
+    });
+  });
+});
 
 describe('StartRun and WatchRun', () => {
   it('train, and tell everything from the first line to the end', () =>

@@ -22,7 +22,8 @@ describe('compileRunSettings()', () => {
     ['batchSize', 4097, 'batch size must be a whole number in 1..4096, got 4097'],
     ['epochs', 0, 'epochs must be a whole number in 1..1000000, got 0'],
     ['ratio', 1.5, 'ratio must be a whole number in 0..1000000, got 1.5'],
-    ['epochLength', 0, 'epoch length must be a whole number in 1..1000000000, got 0'],
+    ['epochLength', 0, 'epoch length must be a whole number in 1..10000000, got 0'],
+    ['epochLength', 1_000_000_000, 'epoch length must be a whole number in 1..10000000, got 1000000000'],
     ['seed', 2 ** 32, 'seed must be a whole number in 0..4294967295, got 4294967296'],
     [
       'chunkShape',

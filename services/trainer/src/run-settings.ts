@@ -87,6 +87,8 @@ const SPLIT_RULES: readonly RunSettings['split'][] = ['series', 'candidate'];
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/;
 const MOST_THREADS = 256;
 const MOST_EPOCHS = 1_000_000;
+/** A plan holds a few dozen bytes a sample; fifty times the chapter's 200,000 fit every trainer. */
+const LONGEST_EPOCH = 10_000_000;
 const SMALLEST_AXIS = 16;
 const LARGEST_AXIS = 128;
 
@@ -151,7 +153,7 @@ export function compileRunSettings(settings: RunSettings): RunSettings {
     ...integerFault('early stop', settings.earlyStop, 0, MOST_EPOCHS),
     ...(settings.epochLength === undefined
       ? []
-      : integerFault('epoch length', settings.epochLength, 1, 1_000_000_000)),
+      : integerFault('epoch length', settings.epochLength, 1, LONGEST_EPOCH)),
     ...integerFault('seed', settings.seed, 0, 0xffff_ffff),
     ...(settings.threads === undefined ? [] : integerFault('threads', settings.threads, 1, MOST_THREADS)),
     ...integerFault('checkpoint batches', settings.checkpointBatches, 0, 1_000_000_000),

@@ -29,6 +29,7 @@ const BAD_INPUT_STATUSES: ReadonlySet<status> = new Set([
   status.NOT_FOUND,
   status.FAILED_PRECONDITION,
   status.OUT_OF_RANGE,
+  status.UNAUTHENTICATED,
 ]);
 
 /** The sentence and exit code of any error. */

@@ -35,6 +35,7 @@ describe('lunastream', () => {
       'data phantom',
       'preview',
       'replay',
+      'dev-ca',
     ]);
   });
 

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { registerData } from './commands/data.ts';
+import { registerDevCa } from './commands/dev-ca.ts';
 import { registerRuns } from './commands/runs.ts';
 import { registerSamples } from './commands/samples.ts';
 import { registerTrain } from './commands/train.ts';
@@ -27,6 +28,7 @@ export function createProgram(context: CommandContext): Command {
   registerRuns(program, context);
   registerData(program, context);
   registerSamples(program, context);
+  registerDevCa(program, context);
   return program;
 }
 

@@ -207,7 +207,7 @@ describe('the flags of train', () => {
     ['--sampler sorted', 'Allowed choices are shuffled, weighted.'],
     ['--validation-cadence 0', 'It must be a whole number in 1..1000000.'],
     ['--early-stop -1', 'It must be a whole number in 0..1000000.'],
-    ['--epoch-length 0', 'It must be a whole number in 1..1000000000.'],
+    ['--epoch-length 0', 'It must be a whole number in 1..10000000.'],
     ['--augment-offset 1.1', 'It must be in 0..1.'],
     ['--augment-scale 1', 'It must be at least 0 and below 1.'],
     ['--augment-noise -5', 'It must be a number of HU, at least 0.'],

@@ -193,7 +193,7 @@ function addEpochOptions(command: Command): Command {
       new Option(
         '--epoch-length <samples>',
         'training samples an epoch (default: all of them, when balanced 200000)',
-      ).argParser(wholeNumber(1, 1_000_000_000)),
+      ).argParser(wholeNumber(1, 10_000_000)),
     )
     .addOption(
       new Option('--chunk <shape>', 'depth x height x width of a sample in voxels, each at least 16')

@@ -1,5 +1,5 @@
-import { createClient, type ClientConstructor } from '../grpc-client.ts';
-import { GrpcServer, type DrainOptions, type ServedService } from '../grpc-server.ts';
+import { createClient, type ClientConstructor, type ConnectOptions } from '../grpc-client.ts';
+import { GrpcServer, type DrainOptions, type GrpcServerOptions, type ServedService } from '../grpc-server.ts';
 import type { HandlerContext } from '../handlers.ts';
 import { createLogger } from '../logger.ts';
 import { StreamRegistry } from '../stream-registry.ts';
@@ -20,7 +20,10 @@ export interface InProcessServer {
   /** What the service logged so far, debug and above. */
   readonly log: readonly LogLine[];
   /** Makes a client of this server; it is closed with the server. */
-  readonly connect: <Client extends { close(): void }>(Constructor: ClientConstructor<Client>) => Client;
+  readonly connect: <Client extends { close(): void }>(
+    Constructor: ClientConstructor<Client>,
+    options?: ConnectOptions,
+  ) => Client;
   /** Drains the server and closes its clients. Streams under way are aborted at once unless `options` gives them time. */
   readonly stop: (options?: Partial<DrainOptions>) => Promise<void>;
 }
@@ -31,12 +34,14 @@ export interface InProcessServer {
  */
 export async function startInProcessServer(
   createServices: (context: HandlerContext) => readonly ServedService[],
+  options: Omit<GrpcServerOptions, 'logger'> = {},
 ): Promise<InProcessServer> {
   const log: LogLine[] = [];
   const destination = { write: (line: string) => void log.push(JSON.parse(line) as LogLine) };
   const logger = createLogger({ service: 'in-process', level: 'debug', destination });
   const streams = new StreamRegistry();
-  const server = new GrpcServer(createServices({ logger, streams }), streams);
+  const context = { logger, streams, ...(options.security && { authorize: options.security.authorize }) };
+  const server = new GrpcServer(createServices(context), streams, { ...options, logger });
   const address = await server.listen('127.0.0.1:0');
   server.setServing(true);
   const clients: { close(): void }[] = [];
@@ -45,8 +50,8 @@ export async function startInProcessServer(
     server,
     streams,
     log,
-    connect: (Constructor) => {
-      const client = createClient(Constructor, address);
+    connect: (Constructor, connectOptions) => {
+      const client = createClient(Constructor, address, connectOptions);
       clients.push(client);
       return client;
     },

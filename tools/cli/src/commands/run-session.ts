@@ -5,7 +5,13 @@ import {
   type RunSettings,
   type StartRunResponse,
 } from '@lunastream/contracts';
-import { callUnary, createClient, readStream } from '@lunastream/service-kit';
+import {
+  callUnary,
+  createClient,
+  errorText,
+  readStream,
+  type ConnectionSecurity,
+} from '@lunastream/service-kit';
 import { CommandError, ExitCode } from '../errors.ts';
 import type { RunDisplay } from '../run-display.ts';
 
@@ -17,18 +23,27 @@ const CALL_TIMEOUT_MS = 10_000;
 export class RunSession {
   readonly #client: TrainingServiceClient;
   readonly #address: string;
+  readonly #security: ConnectionSecurity;
 
-  constructor(address: string) {
+  /** @throws InsecureConnectionError when `address` is beyond this machine, without TLS. */
+  constructor(address: string, security: ConnectionSecurity) {
     this.#address = address;
-    this.#client = createClient(TrainingServiceClient, address);
+    this.#security = security;
+    this.#client = createClient(TrainingServiceClient, address, { security });
   }
 
   start(settings: RunSettings): Promise<StartRunResponse> {
-    return this.#call(this.#client.startRun.bind(this.#client), { settings }, START_TIMEOUT_MS);
+    const metadata = this.#security.tokenMetadata();
+    return this.#call(
+      this.#client.startRun.bind(this.#client),
+      { settings },
+      { metadata, timeoutMs: START_TIMEOUT_MS },
+    );
   }
 
   async stop(runId: string): Promise<RunState> {
-    const { state } = await this.#call(this.#client.stopRun.bind(this.#client), { runId });
+    const metadata = this.#security.tokenMetadata();
+    const { state } = await this.#call(this.#client.stopRun.bind(this.#client), { runId }, { metadata });
     return state;
   }
 
@@ -55,19 +70,23 @@ export class RunSession {
 
   close(): void {
     this.#client.close();
+    this.#security.close();
   }
 
   async #call<Request, Response>(
     method: Parameters<typeof callUnary<Request, Response>>[0],
     request: Request,
-    timeoutMs = CALL_TIMEOUT_MS,
+    { metadata = new Metadata(), timeoutMs = CALL_TIMEOUT_MS } = {},
   ): Promise<Response> {
     try {
-      return await callUnary(method, request, { metadata: new Metadata(), timeoutMs });
+      return await callUnary(method, request, { metadata, timeoutMs });
     } catch (error) {
       if (!isUnreachable(error)) throw error;
+      const reason = tlsFault(error);
       throw new CommandError(
-        `Cannot reach a trainer at ${this.#address}: start one with \`lunastream up --data DIR\` or name it with --trainer`,
+        reason === undefined
+          ? `Cannot reach a trainer at ${this.#address}: start one with \`lunastream up --data DIR\` or name it with --trainer`
+          : `Cannot connect to the trainer at ${this.#address}: ${reason}`,
         ExitCode.failed,
         { cause: error },
       );
@@ -80,6 +99,12 @@ function isUnreachable(error: unknown): boolean {
   return (
     error instanceof Error && /No connection established|ECONNREFUSED|ENOTFOUND|EAI_AGAIN/.test(error.message)
   );
+}
+
+/** What TLS has against the other side, when that is why there is no connection. */
+function tlsFault(error: unknown): string | undefined {
+  const last = /Last error: (?:Error: )?(.*?)(?:\. Resolution note: .*)?$/s.exec(errorText(error))?.[1] ?? '';
+  return /certificate|SSL|TLS|wrong version number|altnames|self.signed/i.test(last) ? last : undefined;
 }
 
 /** The exit code of a run's end. */

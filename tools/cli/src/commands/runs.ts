@@ -1,12 +1,14 @@
 import { Option, type Command } from 'commander';
 import type { Run } from '@lunastream/contracts';
+import type { Environment } from '@lunastream/service-kit';
 import { formatTable } from '../closing-table.ts';
 import { createRunDisplay, stateName } from '../run-display.ts';
 import { wholeNumber } from '../train-options.ts';
+import { addConnectionOptions, openSecurity, type ConnectionOptions } from '../connection-options.ts';
 import { DEFAULT_TRAINER_ADDRESS, type CommandContext } from './context.ts';
 import { exitCodeOf, RunSession } from './run-session.ts';
 
-interface TrainerOption {
+interface TrainerOption extends ConnectionOptions {
   readonly trainer: string;
 }
 
@@ -15,7 +17,7 @@ const trainerOption = () =>
 
 /** The commands about runs of a trainer: runs, watch, stop. */
 export function registerRuns(program: Command, context: CommandContext): void {
-  program
+  const list = program
     .command('runs')
     .description("list a trainer's runs, newest first")
     .addOption(trainerOption())
@@ -25,7 +27,8 @@ export function registerRuns(program: Command, context: CommandContext): void {
     .action((options: TrainerOption & { tbPrefix: string; limit: number; json?: true }) =>
       listRuns(options, context),
     );
-  program
+  addConnectionOptions(list);
+  const watch = program
     .command('watch')
     .argument('<run>', 'id of the run, <prefix>/<time>-<comment>')
     .description('show a run from its first line to its end')
@@ -35,19 +38,22 @@ export function registerRuns(program: Command, context: CommandContext): void {
     .action((runId: string, options: TrainerOption & { json?: true; quiet?: true }) =>
       watchRun(runId, options, context),
     );
-  program
+  addConnectionOptions(watch);
+  const stop = program
     .command('stop')
     .argument('<run>', 'id of the run, <prefix>/<time>-<comment>')
     .description('stop a run; its last checkpoint can be resumed')
     .addOption(trainerOption())
     .action((runId: string, options: TrainerOption) => stopRun(runId, options, context));
+  addConnectionOptions(stop);
 }
 
 async function withSession<Value>(
-  address: string,
+  options: TrainerOption,
+  environment: Environment,
   use: (session: RunSession) => Promise<Value>,
 ): Promise<Value> {
-  const session = new RunSession(address);
+  const session = new RunSession(options.trainer, openSecurity(options, environment));
   try {
     return await use(session);
   } finally {
@@ -61,9 +67,11 @@ function lastValidation(run: Run) {
 
 async function listRuns(
   options: TrainerOption & { tbPrefix: string; limit: number; json?: true },
-  { terminal }: CommandContext,
+  { terminal, environment }: CommandContext,
 ): Promise<void> {
-  const runs = await withSession(options.trainer, (session) => session.list(options.tbPrefix, options.limit));
+  const runs = await withSession(options, environment, (session) =>
+    session.list(options.tbPrefix, options.limit),
+  );
   if (options.json) {
     for (const run of runs) terminal.out(`${JSON.stringify({ ...run, state: stateName(run.state) })}\n`);
     return;
@@ -87,9 +95,9 @@ async function listRuns(
 async function watchRun(
   runId: string,
   options: TrainerOption & { json?: true; quiet?: true },
-  { terminal, interrupted, setExitCode }: CommandContext,
+  { terminal, environment, interrupted, setExitCode }: CommandContext,
 ): Promise<void> {
-  await withSession(options.trainer, async (session) => {
+  await withSession(options, environment, async (session) => {
     const { runFolder } = await session.get(runId);
     const display = createRunDisplay(options.json ? 'json' : options.quiet ? 'quiet' : 'full', terminal);
     try {
@@ -104,9 +112,9 @@ async function watchRun(
 
 async function stopRun(
   runId: string,
-  { trainer }: TrainerOption,
-  { terminal }: CommandContext,
+  options: TrainerOption,
+  { terminal, environment }: CommandContext,
 ): Promise<void> {
-  const state = await withSession(trainer, (session) => session.stop(runId));
+  const state = await withSession(options, environment, (session) => session.stop(runId));
   terminal.out(`run ${runId} ${stateName(state)}\n`);
 }

@@ -2,6 +2,12 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { RunState } from '@lunastream/contracts';
+import {
+  addConnectionOptions,
+  openSecurity,
+  securedEnvironment,
+  type ConnectionOptions,
+} from '../connection-options.ts';
 import { assertDataFolder } from '../data-folder.ts';
 import { CommandError, ExitCode } from '../errors.ts';
 import { LocalStack } from '../local-stack.ts';
@@ -15,7 +21,7 @@ const LOCAL_DATASET = 'default';
 /** After Ctrl-C the run has this long to end by itself before its processes are ended. */
 const STOP_RUN_TIMEOUT_MS = 1_000;
 
-interface Options extends TrainOptions {
+interface Options extends TrainOptions, ConnectionOptions {
   readonly data?: string;
   readonly trainer?: string;
   readonly dataset: string;
@@ -55,6 +61,7 @@ export function registerTrain(program: Command, context: CommandContext): void {
     .addOption(new Option('--json', 'a line of JSON per event on standard output').conflicts('quiet'))
     .option('--quiet', 'only the closing table')
     .action((options: Options) => train(options, context));
+  addConnectionOptions(command);
 }
 
 async function train(options: Options, context: CommandContext): Promise<void> {
@@ -76,7 +83,7 @@ async function train(options: Options, context: CommandContext): Promise<void> {
     runsFolder: resumed?.runsFolder ?? resolve(options.out),
     stateFolder: resolve(options.state),
     trainerPort: 0,
-    environment: context.environment,
+    environment: securedEnvironment(options, context.environment),
     onRestart: (sentence) => context.terminal.err(`lunastream: ${sentence}\n`),
   });
   try {
@@ -102,7 +109,7 @@ async function trainOn(
   context: CommandContext,
   resumeRunId: string,
 ): Promise<RunState> {
-  const session = new RunSession(address);
+  const session = new RunSession(address, openSecurity(options, context.environment));
   const form: DisplayForm = options.json ? 'json' : options.quiet ? 'quiet' : 'full';
   try {
     const { runId, runFolder } = await untilInterrupted(

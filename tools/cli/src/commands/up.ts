@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
+import { addConnectionOptions, securedEnvironment, type ConnectionOptions } from '../connection-options.ts';
 import { assertDataFolder } from '../data-folder.ts';
 import { CommandError, ExitCode } from '../errors.ts';
 import { LocalStack } from '../local-stack.ts';
@@ -7,7 +8,7 @@ import { formatTable } from '../closing-table.ts';
 import { wholeNumber } from '../train-options.ts';
 import { DEFAULT_STATE_FOLDER, DEFAULT_TRAINER_ADDRESS, type CommandContext } from './context.ts';
 
-interface Options {
+interface Options extends ConnectionOptions {
   readonly data: string;
   readonly workers: number;
   readonly out: string;
@@ -17,7 +18,7 @@ interface Options {
 }
 
 export function registerUp(program: Command, context: CommandContext): void {
-  program
+  const command = program
     .command('up')
     .description('start the three services for one data folder and keep them until Ctrl-C')
     .requiredOption('--data <folder>', 'LUNA16 folder to serve')
@@ -33,6 +34,7 @@ export function registerUp(program: Command, context: CommandContext): void {
     )
     .option('--json', 'addresses as one line of JSON')
     .action((options: Options) => up(options, context));
+  addConnectionOptions(command);
 }
 
 async function up(
@@ -46,7 +48,7 @@ async function up(
     runsFolder: resolve(options.out),
     stateFolder: resolve(options.state),
     trainerPort: options.port,
-    environment,
+    environment: securedEnvironment(options, environment),
     onRestart: (sentence) => terminal.err(`lunastream: ${sentence}\n`),
   });
   try {

@@ -127,7 +127,7 @@ export interface RunSettings {
   epochs: number;
   /** Negatives per positive in training; 0 keeps the natural order and length. */
   ratio: number;
-  /** Training samples an epoch; 0 means all candidates in epochs that are not balanced, else 200,000. */
+  /** Training samples an epoch, 0..10,000,000; 0 means all candidates in epochs that are not balanced, else 200,000. */
   epochLength: number;
   /** Transforms of training samples; absent trains on unchanged chunks. Validation is never augmented. */
   augmentation:

@@ -1,0 +1,103 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { lunastream, onlyRun, startLunastream, startService } from '../src/lunastream.ts';
+import { makeSmallDataset, SMALL_RUN } from '../src/small-dataset.ts';
+
+let folder: string;
+let data: string;
+
+const TLS_FLAGS = ['--tls-cert', 'tls/tls.crt', '--tls-key', 'tls/tls.key', '--tls-ca', 'tls/ca.crt'];
+const TOKEN_FLAGS = ['--token-file', 'tls/token'];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lunastream-e2e-security-'));
+  data = await makeSmallDataset(join(folder, 'data'));
+  for (const out of ['tls', 'other-tls']) {
+    const { code, stderr } = await lunastream(folder, 'dev-ca', '--out', out);
+    expect([code, stderr]).toEqual([0, '']);
+  }
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+describe('a stack with mutual TLS and a token', () => {
+  it('trains for who has a certificate and the token, and for nobody else', async () => {
+    const stack = startLunastream(
+      folder,
+      ...['up', '--data', data, '--workers', '1', '--port', '0', '--out', 'runs', '--json'],
+      ...TLS_FLAGS,
+      ...TOKEN_FLAGS,
+    );
+    const [line] = await stack.output(/^\{.*\}$/m);
+    const { trainer } = JSON.parse(line) as { trainer: string };
+    const train = ['train', '--trainer', trainer, ...SMALL_RUN, '--epochs', '1', '--quiet'];
+
+    const done = await lunastream(folder, ...train, ...TLS_FLAGS, ...TOKEN_FLAGS);
+    expect([done.code, done.stderr]).toEqual([0, '']);
+    expect(await readFile(join(await onlyRun(join(folder, 'runs')), 'epochs.jsonl'), 'utf8')).toContain(
+      '"val"',
+    );
+
+    const noToken = await lunastream(folder, ...train, ...TLS_FLAGS);
+    expect(noToken).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('the call must carry the token, got none') as string,
+    });
+    await writeFile(join(folder, 'wrong-token'), 'a-token-that-is-not-it');
+    const wrongToken = await lunastream(folder, ...train, ...TLS_FLAGS, '--token-file', 'wrong-token');
+    expect(wrongToken).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('the call must carry the token, got another') as string,
+    });
+    const otherAuthority = await lunastream(
+      folder,
+      'runs',
+      '--trainer',
+      trainer,
+      '--tls-ca',
+      'other-tls/ca.crt',
+    );
+    expect(otherAuthority.code).toBe(1);
+    expect(otherAuthority.stderr).toMatch(/^lunastream: Cannot connect to the trainer at [\d.:]+: (?:unable to|self-signed) [^\n]*certificate[^\n]*\n$/);
+    for (const flags of [[], ['--tls-ca', 'tls/ca.crt']]) {
+      const { code, stdout, stderr } = await lunastream(folder, 'runs', '--trainer', trainer, ...flags);
+      expect([code, stdout]).toEqual([1, '']);
+      expect(stderr.trimEnd()).toMatch(/^lunastream: [^\n]+$/);
+    }
+    // Looking needs no token.
+    const list = await lunastream(folder, 'runs', '--trainer', trainer, ...TLS_FLAGS);
+    expect([list.code, list.stderr]).toEqual([0, '']);
+    expect(list.stdout).toContain('finished');
+
+    stack.signal('SIGINT');
+    expect((await stack.finished).code).toBe(0);
+  });
+});
+
+describe('a service told to listen beyond this machine', () => {
+  it.each([
+    ['chunk-cache', 'CHUNK_CACHE', { CHUNK_CACHE_DATASETS: 'default=data' }],
+    ['augmentation', 'AUGMENTATION', {}],
+    ['trainer', 'TRAINER', {}],
+  ] as const)('%s refuses without TLS, with code 2', async (name, prefix, environment) => {
+    const service = startService(name, folder, { ...environment, [`${prefix}_LISTEN`]: '0.0.0.0:0' });
+    const { code, stdout, stderr } = await service.finished;
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(
+      /^Cannot listen on 0\.0\.0\.0:0: addresses beyond this machine need TLS; [^\n]*\n$/,
+    );
+  });
+
+  it('the trainer refuses with TLS, too, while anyone could start runs', async () => {
+    const tls = (name: string) => join(folder, 'tls', name);
+    const service = startService('trainer', folder, {
+      TRAINER_LISTEN: '0.0.0.0:0',
+      LUNASTREAM_TLS_CERT: tls('tls.crt'),
+      LUNASTREAM_TLS_KEY: tls('tls.key'),
+    });
+    const { code, stderr } = await service.finished;
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^Cannot listen on 0\.0\.0\.0:0: whoever reaches it could start and stop runs; /);
+  });
+});
