@@ -59,11 +59,14 @@ describe('a stack with mutual TLS and a token', () => {
       'other-tls/ca.crt',
     );
     expect(otherAuthority.code).toBe(1);
-    expect(otherAuthority.stderr).toMatch(/^lunastream: Cannot connect to the trainer at [\d.:]+: (?:unable to|self-signed) [^\n]*certificate[^\n]*\n$/);
+    expect(otherAuthority.stderr).toMatch(
+      /^lunastream: Cannot connect to the trainer at [\d.:]+: (?:unable to|self-signed) [^\n]*certificate[^\n]*\n$/,
+    );
+    // What either sees of it depends on who closes the connection first.
     for (const flags of [[], ['--tls-ca', 'tls/ca.crt']]) {
       const { code, stdout, stderr } = await lunastream(folder, 'runs', '--trainer', trainer, ...flags);
       expect([code, stdout]).toEqual([1, '']);
-      expect(stderr.trimEnd()).toMatch(/^lunastream: [^\n]+$/);
+      expect(stderr).toMatch(/^lunastream: [^\n]+\n$/);
     }
     // Looking needs no token.
     const list = await lunastream(folder, 'runs', '--trainer', trainer, ...TLS_FLAGS);

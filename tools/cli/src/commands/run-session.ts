@@ -104,7 +104,12 @@ function isUnreachable(error: unknown): boolean {
 /** What TLS has against the other side, when that is why there is no connection. */
 function tlsFault(error: unknown): string | undefined {
   const last = /Last error: (?:Error: )?(.*?)(?:\. Resolution note: .*)?$/s.exec(errorText(error))?.[1] ?? '';
-  return /certificate|SSL|TLS|wrong version number|altnames|self.signed/i.test(last) ? last : undefined;
+  if (/alert (?:certificate required|bad certificate)/.test(last)) {
+    return 'it wants a client certificate of its authority (--tls-cert, --tls-key)';
+  }
+  const [, openSslPhrase] = /SSL routines:[^:]*:([^:]+):/.exec(last) ?? [];
+  if (openSslPhrase !== undefined) return openSslPhrase;
+  return /certificate|altnames|self.signed/i.test(last) ? last : undefined;
 }
 
 /** The exit code of a run's end. */
