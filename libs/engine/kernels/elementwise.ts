@@ -1,9 +1,11 @@
 // Arithmetic on whole tensors, value by value, and sums over all but the last axis.
 
-/** Operations of two values. Mirrored in src/simd-tfjs/elementwise.ts. */
+/** Operations of two values. Mirrored in src/simd-tfjs/elementwise-kernels.ts. */
 const ADD: i32 = 0;
 const SUBTRACT: i32 = 1;
 const MULTIPLY: i32 = 2;
+/** `a` where `b` is above 0, 0 where it is not, NaN where it is NaN: a gradient before a ReLU, from its output. */
+const MASK: i32 = 3;
 
 @unmanaged
 export class BinaryArguments {
@@ -22,13 +24,16 @@ export class BinaryArguments {
 function combine(operation: i32, a: v128, b: v128): v128 {
   if (operation == ADD) return f32x4.add(a, b);
   if (operation == SUBTRACT) return f32x4.sub(a, b);
-  return f32x4.mul(a, b);
+  if (operation == MULTIPLY) return f32x4.mul(a, b);
+  const kept = v128.and(a, f32x4.gt(b, f32x4.splat(0)));
+  return v128.bitselect(b, kept, f32x4.ne(b, b));
 }
 
 function combineOne(operation: i32, a: f32, b: f32): f32 {
   if (operation == ADD) return a + b;
   if (operation == SUBTRACT) return a - b;
-  return a * b;
+  if (operation == MULTIPLY) return a * b;
+  return b > 0 ? a : b == b ? 0 : b;
 }
 
 function combineArrays(operation: i32, a: usize, b: usize, to: usize, bytes: usize): void {
@@ -60,7 +65,7 @@ export function binary(a: BinaryArguments, task: i32): void {
   }
 }
 
-/** Operations of one value. Mirrored in src/simd-tfjs/elementwise.ts. */
+/** Operations of one value. Mirrored in src/simd-tfjs/elementwise-kernels.ts. */
 const RELU: i32 = 0;
 const STEP: i32 = 1;
 const SQUARE: i32 = 2;

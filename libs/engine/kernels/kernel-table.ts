@@ -1,3 +1,4 @@
+import { ColumnCombinationArguments, ColumnSumArguments, combineColumns, sumColumns } from './columns';
 import { ConvolutionArguments, convolve, convolveVolume } from './convolution';
 import {
   DenseGradientArguments,
@@ -22,7 +23,15 @@ import {
   sumSquares,
   sumVoxels,
 } from './sample';
-import { MomentumArguments, ReduceArguments, reduceParts, stepMomentum } from './vectors';
+import { SoftmaxArguments, softmaxCrossEntropy } from './softmax';
+import {
+  AdamArguments,
+  MomentumArguments,
+  ReduceArguments,
+  reduceParts,
+  stepAdam,
+  stepMomentum,
+} from './vectors';
 import { WeightsArguments, packBlocks, packRows, packWinograd, unpackRows } from './weights';
 import { WinogradArguments, convolveWinograd } from './winograd';
 
@@ -79,6 +88,14 @@ export function runKernel(kernel: i32, a: usize, task: i32): void {
       return unary(changetype<UnaryArguments>(a), task);
     case 25:
       return sumRows(changetype<SumArguments>(a), task);
+    case 26:
+      return sumColumns(changetype<ColumnSumArguments>(a), task);
+    case 27:
+      return combineColumns(changetype<ColumnCombinationArguments>(a), task);
+    case 28:
+      return softmaxCrossEntropy(changetype<SoftmaxArguments>(a), task);
+    case 29:
+      return stepAdam(changetype<AdamArguments>(a), task);
     default:
       unreachable();
   }

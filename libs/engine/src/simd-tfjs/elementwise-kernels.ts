@@ -10,7 +10,7 @@ import { areFloats, replaceKernel, sizeOf, type KernelCallArguments } from './re
 import type { SimdBackend } from './simd-backend.ts';
 
 /** Numbers of operations: kernels/elementwise.ts. */
-const BINARY = { Add: 0, Sub: 1, Multiply: 2 } as const;
+const BINARY = { Add: 0, Sub: 1, Multiply: 2, Mask: 3 } as const;
 const UNARY = { Relu: 0, Step: 1, Square: 2 } as const;
 
 /** Values of one task. */
@@ -48,6 +48,20 @@ function combine(
   });
   backend.run([call], Math.ceil(length / (period === length ? TASK_LENGTH : taskLength)));
   return info;
+}
+
+/** Combines two arrays of `length` values, by their addresses. */
+export function combineEqual(
+  backend: SimdBackend,
+  operation: keyof typeof BINARY,
+  arrays: { readonly a: number; readonly b: number; readonly to: number; readonly length: number },
+): void {
+  const { length } = arrays;
+  const call = callKernel('binary', {
+    ...arrays,
+    ...{ operation: BINARY[operation], period: length, taskLength: TASK_LENGTH },
+  });
+  backend.run([call], Math.ceil(length / TASK_LENGTH));
 }
 
 function replaceBinary(name: keyof typeof BINARY, commutes: boolean): void {

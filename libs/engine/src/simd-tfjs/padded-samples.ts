@@ -1,5 +1,4 @@
 /** Batches of volumes with borders of zeros, as the convolution kernels want them. */
-import type { TensorInfo } from '@tensorflow/tfjs';
 import { callKernel } from '../simd/kernel-calls.ts';
 import { FLOAT_BYTES, type VolumeSteps } from '../simd/volumes.ts';
 import type { SimdBackend } from './simd-backend.ts';
@@ -7,6 +6,12 @@ import type { SimdBackend } from './simd-backend.ts';
 export type Triple = readonly [depth: number, height: number, width: number];
 
 export const roundUp = (value: number, unit: number) => Math.ceil(value / unit) * unit;
+
+/** Floats in shared memory. */
+export interface SharedArray {
+  readonly shape: readonly number[];
+  readonly address: number;
+}
 
 /** Samples with a border of zeros: where they go, and where the first position inside the border is. */
 export interface PaddedSteps extends VolumeSteps {
@@ -25,12 +30,12 @@ export function paddedSteps(sides: Triple, before: Triple, channels: number): Pa
 /** Copies samples `[samples, depth, height, width, channels]` into their bordered volumes, `spread` positions apart. */
 export function padSamples(
   backend: SimdBackend,
-  tensor: TensorInfo,
+  { shape, address: from }: SharedArray,
   { to, steps, spread }: { readonly to: number; readonly steps: PaddedSteps; readonly spread: Triple },
 ): void {
-  const [samples, depth, height, width, channels] = tensor.shape as [number, number, number, number, number];
+  const [samples, depth, height, width, channels] = shape as [number, number, number, number, number];
   const call = callKernel('pad', {
-    ...{ from: backend.addressOf(tensor), depth, height, width },
+    ...{ from, depth, height, width },
     positionBytes: channels * FLOAT_BYTES,
     to: to + steps.inner,
     padded: to,

@@ -2,8 +2,12 @@ import { availableParallelism } from 'node:os';
 import tf from '@tensorflow/tfjs';
 import { SharedMemory } from '../simd/shared-memory.ts';
 import { ThreadPool } from '../simd/thread-pool.ts';
+import { registerBatchNormalisation } from './batch-normalisation.ts';
 import { replaceConvolutions } from './convolution-kernels.ts';
+import { registerCrossEntropy } from './cross-entropy.ts';
 import { replaceElementwise } from './elementwise-kernels.ts';
+import { registerFusedConvolution } from './fused-convolution.ts';
+import { registerMomentumStep } from './momentum-optimizer.ts';
 import { replacePools } from './pool-kernels.ts';
 import { BACKEND_NAME } from './replaced-kernel.ts';
 import { SimdBackend } from './simd-backend.ts';
@@ -32,6 +36,10 @@ export async function registerSimdBackend({
     replaceConvolutions();
     replacePools();
     replaceElementwise();
+    registerFusedConvolution();
+    registerBatchNormalisation();
+    registerCrossEntropy();
+    registerMomentumStep();
   }
   return backend;
 }

@@ -69,6 +69,20 @@ export class SimdBackend extends cpu.MathBackendCPU {
     this.#pool.memory.floats(address, count).fill(0);
   }
 
+  /** Copies `count` float32 values between addresses. */
+  copyFloats(from: number, to: number, count: number): void {
+    this.#pool.memory.floats(to, count).set(this.#pool.memory.floats(from, count));
+  }
+
+  /** A view of shared memory, not to be kept. */
+  doublesAt(address: number, count: number): Float64Array {
+    return this.#pool.memory.doubles(address, count);
+  }
+
+  writeFloats(address: number, values: readonly number[]): void {
+    this.#pool.memory.floats(address, values.length).set(values);
+  }
+
   run(calls: ProgramCalls, taskCount: number): void {
     this.#pool.runOnce(calls, taskCount);
   }

@@ -11,6 +11,11 @@ function integers<Name extends string>(...names: readonly Name[]): Record<Name, 
   return Object.fromEntries(names.map((name) => [name, 'i32'])) as Record<Name, 'i32'>;
 }
 
+/** Factors. */
+function doubles<Name extends string>(...names: readonly Name[]): Record<Name, 'f64'> {
+  return Object.fromEntries(names.map((name) => [name, 'f64'])) as Record<Name, 'f64'>;
+}
+
 const CONVOLUTION = {
   ...integers('offsets', 'rowCount', 'rowBytes', 'step'),
   ...integers('input', 'inputSample', 'inputPlane', 'inputRow', 'weights', 'weightBlock', 'bias'),
@@ -77,8 +82,8 @@ const KERNELS = {
   storeGradients: GRADIENTS,
   reduceParts: integers('parts', 'count', 'stride', 'length', 'taskLength', 'to', 'add'),
   stepMomentum: {
-    ...({ learningRate: 'f64', momentum: 'f64' } as const),
-    ...integers('values', 'velocities', 'gradients', 'length', 'taskLength'),
+    ...doubles('learningRate', 'momentum', 'weightDecay', 'gradientScale'),
+    ...integers('values', 'velocities', 'gradients', 'newValues', 'newVelocities', 'length', 'taskLength'),
   },
   packBlocks: WEIGHTS,
   packRows: WEIGHTS,
@@ -97,6 +102,14 @@ const KERNELS = {
   binary: integers('operation', 'a', 'b', 'to', 'length', 'period', 'taskLength'),
   unary: integers('operation', 'from', 'to', 'length', 'taskLength'),
   sumRows: integers('from', 'rows', 'columns', 'taskRows', 'to'),
+  sumColumns: integers('a', 'b', 'rows', 'columns', 'taskRows', 'to'),
+  combineColumns: integers('a', 'b', 'factors', 'to', 'rows', 'columns', 'taskRows'),
+  softmaxCrossEntropy: integers('logits', 'labels', 'rows', 'classes', 'taskRows', 'losses', 'slopes'),
+  stepAdam: {
+    ...doubles('learningRate', 'firstDecay', 'secondDecay', 'secondCorrection', 'epsilon', 'weightDecay'),
+    ...doubles('kept', 'gradientScale'),
+    ...integers('values', 'firstMoments', 'secondMoments', 'gradients', 'length', 'taskLength'),
+  },
 } as const satisfies Readonly<Record<string, Fields>>;
 
 export type KernelName = keyof typeof KERNELS;

@@ -84,10 +84,10 @@ export class LunaParameters {
     });
     this.head = this.#planHead(head);
     const length = specs.reduce((sum, { size }) => sum + size, 0);
+    const [values, velocities] = [this.values[0]!.byteOffset, this.velocities[0]!.byteOffset];
     const update = callKernel('stepMomentum', {
-      ...{ learningRate, momentum, length, taskLength: TASK_LENGTH },
-      values: this.values[0]!.byteOffset,
-      velocities: this.velocities[0]!.byteOffset,
+      ...{ learningRate, momentum, weightDecay: 0, gradientScale: 1, length, taskLength: TASK_LENGTH },
+      ...{ values, velocities, newValues: values, newVelocities: velocities },
       gradients: this.gradients[0]!.byteOffset,
     });
     this.#update = { program: pool.load([update]), tasks: Math.ceil(length / TASK_LENGTH) };
