@@ -18,7 +18,7 @@ const voxelCount = 32 * 48 * 48;
 const memory = new SharedMemory();
 const pool = await ThreadPool.start(memory, 1);
 const specs = lunaParameters(chunkShape);
-const parameters = new LunaParameters(pool, specs, { learningRate: 0.001, momentum: 0.99 });
+const parameters = new LunaParameters(pool, specs, { optimizer: 'sgd', momentum: 0.99, weightDecay: 0 });
 for (const [index, values] of initialiseLunaModel(specs, 1).entries()) parameters.values[index].set(values);
 parameters.pack();
 
@@ -36,13 +36,17 @@ for (let voxel = 0; voxel < voxelCount; voxel++) {
 const [labels, losses, probabilities] = [64, 64, 64].map((bytes) => memory.allocateZeros(bytes));
 writeBatchRecord(memory, addresses.batch, {
   ...{ mean: 0, inverseDeviation: 1.7, scale: 1, shift: 0, weight: 1, voxels, labels, losses, probabilities },
+  ...{ positiveWeight: 1, focusing: 0 },
   gradients: memory.allocateZeros(parameters.layout.bytes),
   gradientBytes: parameters.layout.bytes,
 });
 
 const tables = new KernelTables(memory);
 const plan = (arena) =>
-  sampleProgram({ context: { arena, tables }, chunkShape, parameters, addresses }, true);
+  sampleProgram(
+    { context: { arena, tables }, chunkShape, parameters, addresses, inputNormalisation: 'batch' },
+    true,
+  ).calls;
 const measure = new Arena(0);
 plan(measure);
 const programs = plan(new Arena(memory.allocateZeros(measure.size))).map((call) => pool.load([call]));

@@ -11,6 +11,9 @@ export class BatchRecord {
   shift: f64;
   /** Every sample's weight in the loss: 1 / count. */
   weight: f64;
+  /** The loss that is trained: loss.ts. */
+  positiveWeight: f64;
+  focusing: f64;
   /** In HU, sample after sample; the job's first. */
   voxels: usize;
   labels: usize;
@@ -98,6 +101,18 @@ export class LoadArguments {
   /** Bytes. */
   plane: usize;
   row: usize;
+  /** What becomes of a normalised value: place in INPUT_NORMALISATIONS of input-normalisation.ts. */
+  bend: i32;
+}
+
+const SIGNED_SQRT: i32 = 2;
+const SIGNED_LOG: i32 = 3;
+
+function bent(bend: i32, value: f32): f32 {
+  const size = abs<f32>(value);
+  if (bend == SIGNED_SQRT) return copysign<f32>(sqrt<f32>(size), value);
+  if (bend == SIGNED_LOG) return copysign<f32>(<f32>Math.log1p(size), value);
+  return <f32>Math.tanh(value);
 }
 
 export function loadSample(a: LoadArguments, task: i32): void {
@@ -114,7 +129,8 @@ export function loadSample(a: LoadArguments, task: i32): void {
       let at = first + plane * a.plane + row * a.row;
       for (let column = 0; column < a.width; column++) {
         // The mean in two float32 parts: nothing is lost where it is large against the deviation.
-        const value = (load<f32>(voxel) - mean) * factor + rest;
+        let value = (load<f32>(voxel) - mean) * factor + rest;
+        if (a.bend >= SIGNED_SQRT) value = bent(a.bend, value);
         store<f32>(a.normalised + at, value);
         store<f32>(a.input + at, scale * value + shift);
         voxel += 4;
@@ -162,16 +178,29 @@ function dot(a: usize, b: usize, count: i32): f32 {
   );
 }
 
-/** As crossEntropy() in cross-entropy.ts, which says why. Returns the derivative by the second logit. */
-function storeCrossEntropy(batch: BatchRecord, task: i32, margin: f64): f64 {
+/** As in loss.ts: how fast a class's focused loss falls with its own logit. */
+function focalSlope(ofClass: f64, ofOther: f64, loss: f64, focusing: f64): f64 {
+  const weight = focusing == 0 ? 1 : Math.pow(ofOther, focusing);
+  return weight * (ofOther + focusing * ofClass * loss);
+}
+
+/** As sampleLoss() in loss.ts, which says why. Returns the derivative by the second logit. */
+function storeLoss(batch: BatchRecord, task: i32, margin: f64): f64 {
   const label = <f64>load<f32>(batch.labels + ((<usize>task) << 2));
   const tail = Math.exp(-Math.abs(margin));
   const smallLoss = Math.log1p(tail);
   const probability = (margin >= 0 ? 1 : tail) / (1 + tail);
-  const loss = (1 - label) * (smallLoss + Math.max(margin, 0)) + label * (smallLoss + Math.max(-margin, 0));
+  const negativeLoss = smallLoss + Math.max(margin, 0);
+  const positiveLoss = smallLoss + Math.max(-margin, 0);
+  const loss = (1 - label) * negativeLoss + label * positiveLoss;
   store<f32>(batch.losses + ((<usize>task) << 2), <f32>loss);
   store<f32>(batch.probabilities + ((<usize>task) << 2), <f32>probability);
-  return probability - label;
+  if (batch.focusing == 0 && batch.positiveWeight == 1) return probability - label;
+  const others = (margin >= 0 ? tail : 1) / (1 + tail);
+  return (
+    (1 - label) * focalSlope(others, probability, negativeLoss, batch.focusing) -
+    batch.positiveWeight * label * focalSlope(probability, others, positiveLoss, batch.focusing)
+  );
 }
 
 export function runHead(a: HeadArguments, task: i32): void {
@@ -180,7 +209,7 @@ export function runHead(a: HeadArguments, task: i32): void {
   const yes = dot(a.features, a.weights + second, a.featureCount) + load<f32>(a.bias, 4);
   store<f32>(a.logits + ((<usize>task) << 3), no);
   store<f32>(a.logits + ((<usize>task) << 3), yes, 4);
-  const slope = <f32>(storeCrossEntropy(a.batch, task, <f64>yes - <f64>no) * a.batch.weight);
+  const slope = <f32>(storeLoss(a.batch, task, <f64>yes - <f64>no) * a.batch.weight);
   if (a.weightGradient == 0) return;
   store<f32>(a.biasGradient, -slope);
   store<f32>(a.biasGradient, slope, 4);

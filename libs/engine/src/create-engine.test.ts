@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createEngine, engineNames } from './create-engine.ts';
 import type { EngineSettings } from './engine-settings.ts';
+import { EngineUnavailableError } from './errors.ts';
 
 const SETTINGS: EngineSettings = {
   engine: 'auto',
@@ -14,22 +15,32 @@ describe('createEngine()', () => {
   it('auto starts an engine and says why in one line', async () => {
     const { engine, reason } = await createEngine(SETTINGS);
     expect(engineNames()).toContain(engine.name);
-    expect(reason).toMatch(/^auto chose simd: .*WebAssembly SIMD kernels on \d+ of \d+ cores/);
+    // Machines with a GPU and its module may choose that.
+    expect(reason).toMatch(/^auto chose (simd: WebAssembly SIMD kernels on \d+ of \d+ cores|tensorflow: )/);
+    for (const other of engineNames().filter((name) => name !== engine.name)) {
+      expect(reason).toContain(`; not ${other}: `);
+    }
     expect(reason).not.toContain('\n');
     engine.dispose();
   });
 
-  it('starts every engine by name', async () => {
+  it('starts every engine by name, or says what it needs', async () => {
     for (const name of engineNames()) {
-      const { engine } = await createEngine({ ...SETTINGS, engine: name });
-      expect(engine.name).toBe(name);
-      engine.dispose();
+      try {
+        const { engine } = await createEngine({ ...SETTINGS, engine: name });
+        expect(engine.name).toBe(name);
+        engine.dispose();
+      } catch (error) {
+        expect(name).toBe('tensorflow');
+        expect(error).toBeInstanceOf(EngineUnavailableError);
+        expect((error as Error).message).toMatch(/^Cannot start engine tensorflow: @tensorflow\/.*\(npm /);
+      }
     }
   });
 
   it('refuses an unknown engine, listing the known ones', async () => {
     await expect(createEngine({ ...SETTINGS, engine: 'cuda' })).rejects.toThrow(
-      'Cannot create an engine: engine must be one of auto, simd, tfjs, got cuda',
+      'Cannot create an engine: engine must be one of auto, simd, tensorflow, tfjs, got cuda',
     );
   });
 });

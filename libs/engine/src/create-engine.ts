@@ -1,39 +1,37 @@
-import type { Engine } from './engine.ts';
+import { chooseEngine, type CreatedEngine, type EngineChoice } from './choose-engine.ts';
 import { compileEngineSettings, type EngineSettings } from './engine-settings.ts';
-import { EngineUnavailableError } from './errors.ts';
 
-/** An engine, and in one line for people why it was chosen. */
-export interface CreatedEngine {
-  readonly engine: Engine;
-  readonly reason: string;
-}
+export type { CreatedEngine } from './choose-engine.ts';
 
 /** Starts one kind of engine. Throws EngineUnavailableError where it does not run. */
-type StartEngine = (settings: EngineSettings) => Promise<CreatedEngine>;
+type StartEngine = EngineChoice['start'];
 
-/** Every engine by name, the fastest first: `auto` takes the first that starts. Loaded when needed. */
+/** Every engine by name. Loaded when needed. */
 const ENGINES: ReadonlyMap<string, StartEngine> = new Map<string, StartEngine>([
   ['simd', async (settings) => (await import('./simd/simd-engine.ts')).SimdEngine.start(settings)],
+  [
+    'tensorflow',
+    async (settings) => (await import('./tfjs/tensorflow-engine.ts')).TensorflowEngine.start(settings),
+  ],
   ['tfjs', async (settings) => (await import('./tfjs/tfjs-engine.ts')).TfjsEngine.start(settings)],
 ]);
 
-/** Names that `EngineSettings.engine` may take beside `auto`, the fastest first. */
+/** What `auto` tries, the fastest first (figures: docs/engine.md). */
+const CHOICES: readonly EngineChoice[] = [
+  {
+    name: 'tensorflow',
+    start: async (settings) =>
+      (await import('./tfjs/tensorflow-engine.ts')).TensorflowEngine.startOnGpu(settings),
+    afterOthers: '',
+  },
+  { name: 'simd', start: ENGINES.get('simd')!, afterOthers: 'slower than a GPU' },
+  { name: 'tensorflow', start: ENGINES.get('tensorflow')!, afterOthers: 'slower than simd without a GPU' },
+  { name: 'tfjs', start: ENGINES.get('tfjs')!, afterOthers: 'one thread, some 20 times slower than simd' },
+];
+
+/** Names that `EngineSettings.engine` may take beside `auto`. */
 export function engineNames(): string[] {
   return [...ENGINES.keys()];
-}
-
-async function startFirstAvailable(settings: EngineSettings): Promise<CreatedEngine> {
-  const refusals: EngineUnavailableError[] = [];
-  for (const [name, start] of ENGINES) {
-    try {
-      const { engine, reason } = await start(settings);
-      return { engine, reason: [`auto chose ${name}: ${reason}`, ...refusals.map(String)].join('; ') };
-    } catch (error) {
-      if (!(error instanceof EngineUnavailableError)) throw error;
-      refusals.push(error);
-    }
-  }
-  throw new EngineUnavailableError('auto', `no engine starts here: ${refusals.map(String).join('; ')}`);
 }
 
 /**
@@ -44,5 +42,5 @@ async function startFirstAvailable(settings: EngineSettings): Promise<CreatedEng
 export async function createEngine(settings: EngineSettings): Promise<CreatedEngine> {
   const checked = compileEngineSettings(settings, engineNames());
   const start = ENGINES.get(checked.engine);
-  return start === undefined ? startFirstAvailable(checked) : start(checked);
+  return start === undefined ? chooseEngine(CHOICES, checked) : start(checked);
 }

@@ -1,11 +1,11 @@
 import { RandomPurpose, RandomStream } from '@lunastream/random';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createEngine } from './create-engine.ts';
-import type { Batch, Engine } from './engine.ts';
+import type { Batch, Engine, ModelState } from './engine.ts';
 import type { EngineSettings } from './engine-settings.ts';
 import { InvalidBatchError, ModelStateMismatchError } from './errors.ts';
 import type { ChunkShape } from './luna-model.ts';
 import { hashState } from './model-state.ts';
+import { ENGINE_CASES, type EngineCase } from './testing/engines.ts';
 
 const CUBE = { depth: 16, height: 16, width: 16 };
 const SETTINGS = { chunkShape: CUBE, learningRate: 0.001, momentum: 0.99, runSeed: 7 };
@@ -30,12 +30,20 @@ function ballBatch(count: number, seed: number, { depth, height, width }: ChunkS
 
 const mean = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-describe.each(['simd', 'tfjs'])('engine %s', (name) => {
+describe.each(ENGINE_CASES)('engine $title', ({ title, isSkipped, start: startEngine }) => {
   const started: Engine[] = [];
-  async function start(change: Partial<EngineSettings> = {}): Promise<Engine> {
-    const { engine } = await createEngine({ ...SETTINGS, engine: name, ...change });
+  async function startCase(
+    startIt: EngineCase['start'],
+    change: Partial<EngineSettings> = {},
+  ): Promise<Engine> {
+    const { engine } = await startIt({ ...SETTINGS, ...change });
     started.push(engine);
     return engine;
+  }
+  const start = (change?: Partial<EngineSettings>) => startCase(startEngine, change);
+  if (isSkipped) {
+    it.skip('does what engines do', () => undefined);
+    return;
   }
   afterEach(() => {
     for (const engine of started.splice(0)) engine.dispose();
@@ -141,8 +149,9 @@ describe.each(['simd', 'tfjs'])('engine %s', (name) => {
   it.each([
     { depth: 17, height: 23, width: 31 },
     { depth: 16, height: 33, width: 18 },
-  ])('trains at odd sizes as the other engine does: %j', async (chunkShape) => {
-    const other = await start({ chunkShape, engine: name === 'simd' ? 'tfjs' : 'simd' });
+  ])('trains at odd sizes as another engine does: %j', async (chunkShape) => {
+    const isOther = (each: EngineCase) => each.title === (title === 'simd' ? 'tfjs' : 'simd');
+    const other = await startCase(ENGINE_CASES.find(isOther)!.start, { chunkShape });
     const engine = await start({ chunkShape });
     for (const seed of [1, 2]) {
       const expected = await other.trainBatch(ballBatch(2, seed, chunkShape));
@@ -158,4 +167,91 @@ describe.each(['simd', 'tfjs'])('engine %s', (name) => {
       expect(worst, tensor).toBeLessThan(1e-4);
     }
   });
+
+  it('tells the gradients of the last batch: what the optimizer stepped by', async () => {
+    const engine = await start({ momentum: 0 });
+    expect(await engine.exportGradients()).toEqual([]);
+    await engine.trainBatch(ballBatch(3, 1));
+    await engine.trainBatch(ballBatch(3, 2));
+    const gradients = await engine.exportGradients();
+    const state = await engine.exportState();
+    expect(gradients).toHaveLength(20);
+    for (const { name, shape, values } of gradients) {
+      const velocity = state.find((each) => each.name === `optimizer.momentum.${name}`)!;
+      expect(shape).toEqual(velocity.shape);
+      expect(values, name).toEqual(velocity.values);
+      expect(values.some((value) => value !== 0)).toBe(true);
+    }
+  });
+
+  it('shows what the network makes of a sample, and changes nothing', async () => {
+    const engine = await start();
+    await engine.trainBatch(ballBatch(4, 1));
+    const before = hashState(await engine.exportState());
+    const sample = { ...ballBatch(1, 2), labels: Uint8Array.of(1) };
+    const layers = await engine.inspectSample(sample.voxelsHu);
+    expect(layers.map(({ name, shape }) => [name, shape.join('x')])).toEqual([
+      ['input', '1x16x16x16'],
+      ['block1.conv1', '8x16x16x16'],
+      ['block1', '8x8x8x8'],
+      ['block2.conv1', '16x8x8x8'],
+      ['block2', '16x4x4x4'],
+      ['block3.conv1', '32x4x4x4'],
+      ['block3', '32x2x2x2'],
+      ['block4.conv1', '64x2x2x2'],
+      ['block4', '64x1x1x1'],
+      ['head_linear', '2'],
+    ]);
+    for (const { name, shape, values } of layers) {
+      expect(values.length, name).toBe(shape.reduce((product, side) => product * side, 1));
+      if (name.startsWith('block')) expect(Math.min(...values), name).toBeGreaterThanOrEqual(0);
+    }
+    const { probabilities } = await engine.evaluateBatch(sample);
+    const [no, yes] = layers.at(-1)!.values;
+    expect(1 / (1 + Math.exp(no! - yes!))).toBeCloseTo(probabilities[0]!, 6);
+    // The features times the head's weights, in PyTorch's order, are the logits.
+    const tensor = (name: string, state: ModelState) => state.find((each) => each.name === name)!.values;
+    const state = await engine.exportState();
+    const features = layers.at(-2)!.values;
+    const weights = tensor('head_linear.weight', state);
+    const logit = features.reduce((sum, value, i) => sum + value * weights[features.length + i]!, 0);
+    expect(logit + tensor('head_linear.bias', state)[1]!).toBeCloseTo(yes!, 4);
+    expect(hashState(state)).toBe(before);
+    await expect(engine.inspectSample(sample.voxelsHu.subarray(1))).rejects.toThrow(InvalidBatchError);
+  });
+
+  const OTHER_RULES: [string, Partial<EngineSettings>][] = [
+    ['adam', { optimizer: 'adam', weightDecay: 0.01 }],
+    ['adamw', { optimizer: 'adamw', weightDecay: 0.01 }],
+    ['weight decay and clipping', { weightDecay: 0.01, largestGradientNorm: 0.5 }],
+    ['weighted focal loss', { positiveWeight: 3, focusing: 2 }],
+    ['fixed normalisation', { inputNormalisation: 'fixed' }],
+    ['signed square root', { inputNormalisation: 'signed-sqrt' }],
+    ['signed logarithm', { inputNormalisation: 'signed-log' }],
+    ['tanh', { inputNormalisation: 'tanh' }],
+  ];
+  it.each(OTHER_RULES)(
+    'trains by %s as another engine does, and goes on from its state',
+    async (_, rules) => {
+      const isOther = (each: EngineCase) => each.title === (title === 'simd' ? 'tfjs' : 'simd');
+      const other = await startCase(ENGINE_CASES.find(isOther)!.start, rules);
+      let engine = await start(rules);
+      for (const seed of [1, 2, 3]) {
+        const expected = await other.trainBatch(ballBatch(3, seed), 0.002 / seed);
+        const actual = await engine.trainBatch(ballBatch(3, seed), 0.002 / seed);
+        for (const sample of [0, 1, 2])
+          expect(actual.losses[sample]).toBeCloseTo(expected.losses[sample]!, 4);
+        const state = await engine.exportState();
+        engine = await start({ ...rules, runSeed: 99 });
+        await engine.importState(state);
+      }
+      const expected = await other.exportState();
+      for (const [index, { name, values }] of (await engine.exportState()).entries()) {
+        const reference = expected[index]!.values;
+        const difference = values.map((value, i) => value - reference[i]!);
+        const length = (array: Float32Array) => Math.hypot(...array);
+        expect(length(difference) / (1e-6 + length(reference)), name).toBeLessThan(5e-3);
+      }
+    },
+  );
 });

@@ -1,5 +1,8 @@
 import { InvalidEngineSettingsError } from './errors.ts';
+import { INPUT_NORMALISATIONS, type InputNormalisation } from './input-normalisation.ts';
+import type { LossSettings } from './loss.ts';
 import { SMALLEST_CHUNK_SIDE, type ChunkShape } from './luna-model.ts';
+import { OPTIMIZER_NAMES, type OptimizerName, type OptimizerSettings } from './optimizers.ts';
 
 /** What every engine is told. */
 export interface EngineSettings {
@@ -13,14 +16,79 @@ export interface EngineSettings {
   readonly momentum: number;
   /** Unsigned 32-bit seed of the initial weights. */
   readonly runSeed: number;
+  /** Default: `sgd`. */
+  readonly optimizer?: OptimizerName;
+  /** Weight decay, at least 0; what it means depends on the optimizer. Default: 0. */
+  readonly weightDecay?: number;
+  /** Largest norm of all gradients together, above 0; larger ones are scaled down to it. Default: none. */
+  readonly largestGradientNorm?: number;
+  /** Weight of a positive in the loss, above 0. Default: 1. */
+  readonly positiveWeight?: number;
+  /** Focal loss's gamma, at least 0. Default: 0, plain cross entropy. */
+  readonly focusing?: number;
+  /** Default: `batch`. */
+  readonly inputNormalisation?: InputNormalisation;
   /** Threads of the simd engine, 1 to 256; results do not depend on it. Default: the cores that are available. */
   readonly threads?: number;
   /** What the tfjs engine computes with. Default: `wasm`, or `cpu` where WebAssembly fails. */
   readonly backend?: 'wasm' | 'cpu';
 }
 
+/** The settings by what they rule, defaults filled in. */
+export interface TrainingRules {
+  readonly optimizer: OptimizerSettings;
+  readonly largestGradientNorm: number | undefined;
+  readonly loss: LossSettings;
+  readonly inputNormalisation: InputNormalisation;
+}
+
+export function trainingRules(settings: EngineSettings): TrainingRules {
+  const { optimizer = 'sgd', momentum, weightDecay = 0, positiveWeight = 1, focusing = 0 } = settings;
+  return {
+    optimizer: { optimizer, momentum, weightDecay },
+    largestGradientNorm: settings.largestGradientNorm,
+    loss: { positiveWeight, focusing },
+    inputNormalisation: settings.inputNormalisation ?? 'batch',
+  };
+}
+
 const LARGEST_SEED = 0xffff_ffff;
 const MOST_THREADS = 256;
+
+const isPositive = (value: number) => value > 0 && value < Infinity;
+const isNotNegative = (value: number) => value >= 0 && value < Infinity;
+
+/** Faults of what rules the steps. */
+function trainingFaults(settings: EngineSettings): string[] {
+  const faults: string[] = [];
+  const { learningRate, momentum, largestGradientNorm } = settings;
+  const { optimizer, loss, inputNormalisation } = trainingRules(settings);
+  if (!isPositive(learningRate)) {
+    faults.push(`learning rate must be a finite number above 0, got ${learningRate}`);
+  }
+  if (!(momentum >= 0 && momentum < 1)) faults.push(`momentum must be in [0, 1), got ${momentum}`);
+  if (!OPTIMIZER_NAMES.includes(optimizer.optimizer)) {
+    faults.push(`optimizer must be one of ${OPTIMIZER_NAMES.join(', ')}, got ${optimizer.optimizer}`);
+  }
+  if (!isNotNegative(optimizer.weightDecay)) {
+    faults.push(`weight decay must be a finite number of at least 0, got ${optimizer.weightDecay}`);
+  }
+  if (largestGradientNorm !== undefined && !isPositive(largestGradientNorm)) {
+    faults.push(`largest gradient norm must be a finite number above 0, got ${largestGradientNorm}`);
+  }
+  if (!isPositive(loss.positiveWeight)) {
+    faults.push(`weight of positives must be a finite number above 0, got ${loss.positiveWeight}`);
+  }
+  if (!isNotNegative(loss.focusing)) {
+    faults.push(`focusing must be a finite number of at least 0, got ${loss.focusing}`);
+  }
+  if (!INPUT_NORMALISATIONS.includes(inputNormalisation)) {
+    faults.push(
+      `input normalisation must be one of ${INPUT_NORMALISATIONS.join(', ')}, got ${inputNormalisation}`,
+    );
+  }
+  return faults;
+}
 
 /**
  * Checks settings that come from people or from the wire and returns them.
@@ -30,7 +98,7 @@ export function compileEngineSettings(
   settings: EngineSettings,
   engineNames: readonly string[],
 ): EngineSettings {
-  const { engine, chunkShape, learningRate, momentum, runSeed, threads, backend } = settings;
+  const { engine, chunkShape, runSeed, threads, backend } = settings;
   const faults: string[] = [];
   if (engine !== 'auto' && !engineNames.includes(engine)) {
     faults.push(`engine must be one of auto, ${engineNames.join(', ')}, got ${engine}`);
@@ -44,10 +112,7 @@ export function compileEngineSettings(
       );
     }
   }
-  if (!Number.isFinite(learningRate) || learningRate <= 0) {
-    faults.push(`learning rate must be a finite number above 0, got ${learningRate}`);
-  }
-  if (!(momentum >= 0 && momentum < 1)) faults.push(`momentum must be in [0, 1), got ${momentum}`);
+  faults.push(...trainingFaults(settings));
   if (!Number.isInteger(runSeed) || runSeed < 0 || runSeed > LARGEST_SEED) {
     faults.push(`run seed must be an integer in 0..${LARGEST_SEED}, got ${runSeed}`);
   }

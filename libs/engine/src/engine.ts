@@ -14,7 +14,7 @@ export interface Batch {
 
 /** Per sample, in batch order, from one forward pass. A diverged model gives NaN in both. */
 export interface BatchResult {
-  /** Cross entropy in nats. */
+  /** Cross entropy in nats, whatever loss is trained. */
   readonly losses: Float32Array;
   /** P(nodule), 0..1. */
   readonly probabilities: Float32Array;
@@ -31,7 +31,7 @@ export interface ModelTensor {
 /**
  * All that training needs to go on bit-identically, in a fixed order: parameters under PyTorch's names and in its
  * layout (`[out, in, kd, kh, kw]`), the running statistics of the input normalisation, and per parameter the
- * optimizer's velocity as `optimizer.momentum.<parameter>`.
+ * optimizer's velocity as `optimizer.momentum.<parameter>` (with Adam `exp_avg` and `exp_avg_sq`, and `optimizer.step`).
  */
 export type ModelState = readonly ModelTensor[];
 
@@ -47,10 +47,11 @@ export interface Engine {
   readonly parameterCount: number;
 
   /**
-   * One optimizer step on the mean loss of the batch. The result is that of the forward pass before the step.
+   * One optimizer step on the mean loss of the batch, with the learning rate of the settings or the one given. The result
+   * is that of the forward pass before the step.
    * @throws InvalidBatchError, or EngineMemoryError for a batch too large, and nothing has changed.
    */
-  trainBatch(batch: Batch): Promise<BatchResult>;
+  trainBatch(batch: Batch, learningRate?: number): Promise<BatchResult>;
 
   /**
    * Forward only, with the running statistics: a sample's result does not depend on the others of its batch.
@@ -60,6 +61,17 @@ export interface Engine {
 
   /** A copy: later steps do not change it. */
   exportState(): Promise<ModelState>;
+
+  /** A copy of the mean loss's gradients, as of the last `trainBatch` and before clipping; none before the first. */
+  exportGradients(): Promise<readonly ModelTensor[]>;
+
+  /**
+   * What the network makes of one sample, `voxelsHu` `[depth, height, width]`, in evaluation: `input` (normalised, scaled
+   * and shifted), `block1.conv1` (after its ReLU) and `block1` (after its pool) to `block4`, each
+   * `[channels, depth, height, width]`, and `head_linear`, the logits [not nodule, nodule].
+   * @throws InvalidBatchError
+   */
+  inspectSample(voxelsHu: Float32Array): Promise<readonly ModelTensor[]>;
 
   /**
    * Replaces model and optimizer by a copy of `state`; the order of its tensors is free.

@@ -13,10 +13,13 @@ export class InvalidEngineSettingsError extends Error {
 export class EngineUnavailableError extends Error {
   override readonly name = 'EngineUnavailableError';
   readonly engine: string;
+  /** What is missing, and what to do. */
+  readonly rule: string;
 
   constructor(engine: string, rule: string, options?: ErrorOptions) {
     super(`Cannot start engine ${engine}: ${rule}`, options);
     this.engine = engine;
+    this.rule = rule;
   }
 }
 

@@ -1,8 +1,14 @@
 /**
- * Batch normalisation of the one input channel (BatchNorm3d(1)). Its statistics need the voxels only, so they are
- * known before the network runs: samples can then pass one by one, and the batch may have any size.
+ * What a voxel in HU is normalised to before the network's learned scale and shift. With `batch`, batch normalisation of the
+ * one input channel (BatchNorm3d(1)), as in chapter 12; its statistics need the voxels only, so they are known before the
+ * network runs: samples can then pass one by one, and the batch may have any size. The others (exercise 5 of the chapter)
+ * start from fixed statistics, those that the published weights ended with, and may bend the result.
  */
 import { NORMALISATION_EPSILON, NORMALISATION_MOMENTUM } from './luna-model.ts';
+
+/** In the order of their numbers in the kernels. */
+export const INPUT_NORMALISATIONS = ['batch', 'fixed', 'signed-sqrt', 'signed-log', 'tanh'] as const;
+export type InputNormalisation = (typeof INPUT_NORMALISATIONS)[number];
 
 /** Mean in HU and biased variance in HU² over all voxels of a batch. */
 export interface InputStatistics {
@@ -17,6 +23,18 @@ export interface RunningStatistics extends InputStatistics {
 
 /** PyTorch's start: no shift, no scale. */
 export const INITIAL_RUNNING_STATISTICS: RunningStatistics = { mean: 0, variance: 1, batchesTracked: 0 };
+
+/** Mean -600 HU and deviation 390 HU: rounded from the chapter's three published models (facts 1.11). */
+export const FIXED_STATISTICS: InputStatistics = { mean: -600, variance: 390 ** 2 };
+
+/** What a normalised value becomes: itself, or one that large values are pulled in for. */
+const BENDS: Readonly<Record<InputNormalisation, ((value: number) => number) | undefined>> = {
+  batch: undefined,
+  fixed: undefined,
+  'signed-sqrt': (value) => Math.sign(value) * Math.sqrt(Math.abs(value)),
+  'signed-log': (value) => Math.sign(value) * Math.log1p(Math.abs(value)),
+  tanh: Math.tanh,
+};
 
 /** Two passes in double precision: HU reach ±1000, and a one-pass float32 sum of squares would lose digits. */
 export function batchStatistics(voxelsHu: Float32Array): InputStatistics {
@@ -47,15 +65,17 @@ export function updateRunningStatistics(
   };
 }
 
-/** New array of (voxel - mean) / sqrt(variance + epsilon). */
+/** New array of (voxel - mean) / sqrt(variance + epsilon), bent as `normalisation` says. */
 export function normaliseVoxels(
   voxelsHu: Float32Array,
   { mean, variance }: InputStatistics,
+  normalisation: InputNormalisation = 'batch',
 ): Float32Array<ArrayBuffer> {
   const scale = 1 / Math.sqrt(variance + NORMALISATION_EPSILON);
+  const bend = BENDS[normalisation];
   const normalised = new Float32Array(voxelsHu.length);
   for (let voxel = 0; voxel < voxelsHu.length; voxel++) normalised[voxel] = (voxelsHu[voxel]! - mean) * scale;
-  return normalised;
+  return bend === undefined ? normalised : normalised.map(bend);
 }
 
 /** Gradients of the scale and the shift that follow the normalisation, given that of their output. */

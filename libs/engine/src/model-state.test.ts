@@ -39,11 +39,25 @@ describe('toModelState()', () => {
 describe('fromModelState()', () => {
   it('inverts toModelState(), in any order of tensors', () => {
     const training = { ...fresh(), running: { mean: -600, variance: 150_000, batchesTracked: 12 } };
-    training.velocities[3]!.fill(0.25);
+    training.slots[0]![3]!.fill(0.25);
     const shuffled = [...toModelState(training, SPECS)].reverse();
     const imported = fromModelState(shuffled, SPECS);
     expect(imported.running).toEqual(training.running);
     expect(hashState(toModelState(imported, SPECS))).toBe(hashState(toModelState(training, SPECS)));
+  });
+
+  it('keeps the two averages and the step count of Adam', () => {
+    const training = startTrainingState(initialiseLunaModel(SPECS, 1), 'adam');
+    training.slots[1]![4]!.fill(0.5);
+    training.steps = 7;
+    const exported = toModelState(training, SPECS, 'adam');
+    expect(exported.at(-1)).toEqual({ name: 'optimizer.step', shape: [], values: Float32Array.of(7) });
+    expect(exported).toHaveLength(64);
+    const imported = fromModelState([...exported].reverse(), SPECS, 'adam');
+    expect(hashState(toModelState(imported, SPECS, 'adam'))).toBe(hashState(exported));
+    expect(() => fromModelState(exported, SPECS, 'sgd')).toThrow(
+      /optimizer\.momentum\.tail_batchnorm\.weight/,
+    );
   });
 
   it.each([

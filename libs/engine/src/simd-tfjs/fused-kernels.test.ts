@@ -2,7 +2,7 @@ import { RandomPurpose, RandomStream } from '@lunastream/random';
 import tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { stepMomentumSgd } from '../momentum-sgd.ts';
+import { stepSgd } from '../optimizers.ts';
 import {
   referenceConvolution,
   referenceFilterGradient,
@@ -313,18 +313,19 @@ describe('softmaxCrossEntropy()', () => {
 });
 
 describe('MomentumOptimizer', () => {
-  it('steps as stepMomentumSgd() does, to the bit, and holds no further tensors', () => {
+  it('steps as stepSgd() does, to the bit, and holds no further tensors', () => {
     const values = numbers(40_000, 1);
     const velocities = new Float32Array(values.length);
     const variable = tf.variable(tf.tensor1d(values), true, 'momentum-test');
     const optimizer = new MomentumOptimizer(0.01, 0.9);
+    const rule = { learningRate: 0.01, momentum: 0.9, weightDecay: 0, gradientScale: 1 };
     const counts: number[] = [];
     for (const seed of [2, 3, 4]) {
       const gradient = numbers(values.length, seed);
       const tensor = tf.tensor1d(gradient);
       optimizer.applyGradients({ 'momentum-test': tensor });
       tensor.dispose();
-      stepMomentumSgd(values, velocities, gradient, { learningRate: 0.01, momentum: 0.9 });
+      stepSgd(values, velocities, gradient, rule);
       expect(variable.dataSync()).toEqual(values);
       counts.push(tf.memory().numTensors);
     }

@@ -10,6 +10,9 @@ export interface BatchFields {
   readonly shift: number;
   /** Every sample's weight in the loss. */
   readonly weight: number;
+  /** The loss that is trained. */
+  readonly positiveWeight: number;
+  readonly focusing: number;
   /** Addresses for the job's first sample; float32 all. */
   readonly voxels: number;
   readonly labels: number;
@@ -20,7 +23,10 @@ export interface BatchFields {
   readonly gradientBytes: number;
 }
 
-const DOUBLES = ['mean', 'inverseDeviation', 'scale', 'shift', 'weight'] as const;
+const DOUBLES = [
+  ...(['mean', 'inverseDeviation', 'scale', 'shift', 'weight'] as const),
+  ...(['positiveWeight', 'focusing'] as const),
+] as const;
 const INTEGERS = ['voxels', 'labels', 'losses', 'probabilities', 'gradients', 'gradientBytes'] as const;
 
 export const BATCH_RECORD_BYTES = 8 * DOUBLES.length + 4 * INTEGERS.length;

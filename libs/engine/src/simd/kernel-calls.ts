@@ -73,7 +73,7 @@ const KERNELS = {
   addRegionSums: integers('gradient', 'plane', 'row', 'channels', 'depth', 'height', 'width', 'sums'),
   sumVoxels: STATISTICS,
   sumSquares: STATISTICS,
-  loadSample: integers('batch', 'depth', 'height', 'width', 'normalised', 'input', 'plane', 'row'),
+  loadSample: integers('batch', 'depth', 'height', 'width', 'normalised', 'input', 'plane', 'row', 'bend'),
   runHead: integers(
     ...(['batch', 'featureCount', 'features', 'weights', 'bias', 'logits'] as const),
     ...(['weightGradient', 'biasGradient', 'featureGradient'] as const),

@@ -3,8 +3,10 @@
  * gradients are kept apart and added in the order of the batch, so that results do not depend on the number of
  * threads.
  */
-import type { Batch, BatchResult } from '../engine.ts';
+import type { Batch, BatchResult, ModelTensor } from '../engine.ts';
+import type { TrainingRules } from '../engine-settings.ts';
 import type { InputStatistics } from '../input-normalisation.ts';
+import type { LossSettings } from '../loss.ts';
 import {
   BLOCK_CHANNELS,
   KERNEL_SIDE,
@@ -18,9 +20,10 @@ import { callKernel } from './kernel-calls.ts';
 import { GrowingBlock } from './growing-block.ts';
 import { KernelTables } from './kernel-tables.ts';
 import { LunaParameters } from './luna-parameters.ts';
-import { sampleProgram, type SampleAddresses } from './sample-program.ts';
+import { sampleProgram, type SampleAddresses, type SampleProgram } from './sample-program.ts';
+import type { SharedMemory } from './shared-memory.ts';
 import type { LoadedProgram, ThreadPool } from './thread-pool.ts';
-import { FLOAT_BYTES } from './volumes.ts';
+import { FLOAT_BYTES, type Volume } from './volumes.ts';
 
 /** Samples of one job: as many gradients are kept apart. A constant, because sums of sums depend on it. */
 const WAVE_SAMPLES = 32;
@@ -49,16 +52,17 @@ interface StagedBatch {
   readonly probabilities: number;
 }
 
-export interface NetworkSettings {
+export interface NetworkSettings extends TrainingRules {
   readonly chunkShape: ChunkShape;
-  readonly learningRate: number;
-  readonly momentum: number;
 }
 
 export class LunaNetwork {
   readonly parameters: LunaParameters;
   readonly #pool: ThreadPool;
   readonly #voxelCount: number;
+  readonly #loss: LossSettings;
+  /** Of the calling thread. */
+  readonly #layers: SampleProgram['layers'];
   readonly #addresses: SampleAddresses;
   readonly #training: LoadedProgram;
   readonly #evaluation: LoadedProgram;
@@ -68,12 +72,13 @@ export class LunaNetwork {
   /** @throws EngineMemoryError when the memory does not hold it. */
   constructor(pool: ThreadPool, settings: NetworkSettings, specs: readonly ParameterSpec[]) {
     const { memory } = pool;
-    const { chunkShape } = settings;
+    const { chunkShape, inputNormalisation } = settings;
+    this.#loss = settings.loss;
     this.#pool = pool;
     this.#voxelCount = chunkShape.depth * chunkShape.height * chunkShape.width;
     this.#batchRoom = new GrowingBlock(memory);
     this.#gradientRoom = new GrowingBlock(memory);
-    this.parameters = new LunaParameters(pool, specs, settings);
+    this.parameters = new LunaParameters(pool, specs, settings.optimizer);
     const addresses = {
       batch: memory.allocateZeros(BATCH_RECORD_BYTES),
       logits: memory.allocateZeros(2 * FLOAT_BYTES * WAVE_SAMPLES),
@@ -83,12 +88,16 @@ export class LunaNetwork {
     const tables = new KernelTables(memory);
     const { parameters } = this;
     const plan = (arena: Arena, training: boolean) =>
-      sampleProgram({ context: { arena, tables }, chunkShape, parameters, addresses }, training);
+      sampleProgram(
+        { context: { arena, tables }, chunkShape, parameters, addresses, inputNormalisation },
+        training,
+      );
     const measure = new Arena(0);
     plan(measure, true);
     const arenas = Array.from({ length: pool.threads }, () => memory.allocateZeros(measure.size));
-    this.#training = pool.load((thread) => plan(new Arena(arenas[thread]!), true));
-    this.#evaluation = pool.load((thread) => plan(new Arena(arenas[thread]!), false));
+    this.#training = pool.load((thread) => plan(new Arena(arenas[thread]!), true).calls);
+    this.#evaluation = pool.load((thread) => plan(new Arena(arenas[thread]!), false).calls);
+    this.#layers = plan(new Arena(arenas[0]!), false).layers;
   }
 
   /** Copies a batch into shared memory, in place of the one before. */
@@ -156,6 +165,15 @@ export class LunaNetwork {
     return this.#result(batch);
   }
 
+  /** What the network makes of the one sample of `batch`: channels first. */
+  inspect(batch: StagedBatch, statistics: InputStatistics): ModelTensor[] {
+    // A job of one task runs on the calling thread.
+    this.evaluate(batch, statistics);
+    const layers = this.#layers.map(([name, volume]) => readVolume(this.#pool.memory, name, volume));
+    const logits = Float32Array.from(this.firstLogits());
+    return [...layers, { name: 'head_linear', shape: [logits.length], values: logits }];
+  }
+
   /** Of the first sample of the last job. */
   firstLogits(): Logits {
     const [no, yes] = this.#pool.memory.floats(this.#addresses.logits, 2);
@@ -183,6 +201,7 @@ export class LunaNetwork {
       scale: this.parameters.values[SCALE]![0]!,
       shift: this.parameters.values[SHIFT]![0]!,
       weight: 1 / batch.count,
+      ...this.#loss,
       voxels: batch.voxels + offset * this.#voxelCount,
       labels: batch.labels + offset,
       losses: batch.losses + offset,
@@ -225,6 +244,23 @@ export class LunaNetwork {
     gradients[SCALE]![0] = scaleGradient;
     gradients[SHIFT]![0] = shiftGradient;
   }
+}
+
+/** A volume without its border, channels first. */
+function readVolume(memory: SharedMemory, name: string, volume: Volume): ModelTensor {
+  const { channels, depth, height, width, plane, row, step } = volume;
+  const floats = memory.floats(volume.address, volume.size / FLOAT_BYTES);
+  const values = new Float32Array(channels * depth * height * width);
+  let index = 0;
+  for (let channel = 0; channel < channels; channel++) {
+    for (let d = 0; d < depth; d++) {
+      for (let h = 0; h < height; h++) {
+        const first = (volume.inner + d * plane + h * row) / FLOAT_BYTES + channel;
+        for (let w = 0; w < width; w++) values[index++] = floats[first + (w * step) / FLOAT_BYTES]!;
+      }
+    }
+  }
+  return { name, shape: [channels, depth, height, width], values };
 }
 
 /** Does the tap (0 before, 1 at, 2 after the position) of a position in `part` (0 first, 1 inner, 2 last) stay inside? */

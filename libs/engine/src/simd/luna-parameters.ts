@@ -1,8 +1,9 @@
 /**
- * LunaModel's parameters in shared memory: kept as PyTorch's arrays (values, velocities, gradients), and packed for the
+ * LunaModel's parameters in shared memory: kept as PyTorch's arrays (values, the optimizer's slots, gradients), and packed for the
  * kernels after every change.
  */
 import type { ParameterSpec } from '../luna-model.ts';
+import { adamStep, OPTIMIZER_SLOTS, type OptimizerSettings, type StepSize } from '../optimizers.ts';
 import { BLOCK_OUTPUTS } from './convolution-calls.ts';
 import { gradientLayout, type GradientLayout } from './gradient-layout.ts';
 import { callKernel, type KernelCall } from './kernel-calls.ts';
@@ -52,7 +53,8 @@ function layersOf(specs: readonly ParameterSpec[]) {
 
 export class LunaParameters {
   readonly values: readonly Float32Array[];
-  readonly velocities: readonly Float32Array[];
+  /** What the optimizer remembers of each: `OPTIMIZER_SLOTS`. */
+  readonly slots: readonly (readonly Float32Array[])[];
   /** Of the last batch, after `unpackGradients`. */
   readonly gradients: readonly Float32Array[];
   readonly convolutions: readonly ConvolutionWeights[];
@@ -64,18 +66,15 @@ export class LunaParameters {
   readonly #addresses: number[] = [];
   readonly #packing: Job[] = [];
   readonly #unpacking: Job[] = [];
-  readonly #update: Job;
+  readonly #optimizer: OptimizerSettings;
+  readonly #length: number;
 
-  constructor(
-    pool: ThreadPool,
-    specs: readonly ParameterSpec[],
-    { learningRate, momentum }: { readonly learningRate: number; readonly momentum: number },
-  ) {
+  constructor(pool: ThreadPool, specs: readonly ParameterSpec[], optimizer: OptimizerSettings) {
     this.#pool = pool;
     this.layout = gradientLayout(specs);
     this.sums = this.#allocate(this.layout.bytes);
     this.values = this.#allocateArrays(specs);
-    this.velocities = this.#allocateArrays(specs);
+    this.slots = OPTIMIZER_SLOTS[optimizer.optimizer].map(() => this.#allocateArrays(specs));
     this.gradients = this.#allocateArrays(specs);
     const { convolutions, head } = layersOf(specs);
     this.convolutions = convolutions.map(({ index, inputs, outputs }, order) => {
@@ -83,14 +82,8 @@ export class LunaParameters {
       return this.#packConvolution(index, order, { inputs, outputs });
     });
     this.head = this.#planHead(head);
-    const length = specs.reduce((sum, { size }) => sum + size, 0);
-    const [values, velocities] = [this.values[0]!.byteOffset, this.velocities[0]!.byteOffset];
-    const update = callKernel('stepMomentum', {
-      ...{ learningRate, momentum, weightDecay: 0, gradientScale: 1, length, taskLength: TASK_LENGTH },
-      ...{ values, velocities, newValues: values, newVelocities: velocities },
-      gradients: this.gradients[0]!.byteOffset,
-    });
-    this.#update = { program: pool.load([update]), tasks: Math.ceil(length / TASK_LENGTH) };
+    this.#optimizer = optimizer;
+    this.#length = specs.reduce((sum, { size }) => sum + size, 0);
   }
 
   /** To call after every change of `values`. */
@@ -103,15 +96,31 @@ export class LunaParameters {
     for (const { program, tasks } of this.#unpacking) this.#pool.run(program, tasks);
   }
 
-  /** One step of SGD with momentum from `gradients`, packed. */
-  step(): void {
-    this.#pool.run(this.#update.program, this.#update.tasks);
+  /**
+   * One step of the optimizer from `gradients`, packed.
+   * @param stepNumber from 1; Adam corrects its averages by it
+   */
+  step(stepNumber: number, size: StepSize): void {
+    const [values, gradients] = [this.values[0]!.byteOffset, this.gradients[0]!.byteOffset];
+    const shared = { values, gradients, length: this.#length, taskLength: TASK_LENGTH };
+    const [first, second] = this.slots.map((slot) => slot[0]!.byteOffset);
+    const { momentum, weightDecay } = this.#optimizer;
+    const call =
+      second === undefined
+        ? callKernel('stepMomentum', {
+            ...{ ...shared, ...size, momentum, weightDecay },
+            ...{ velocities: first!, newValues: values, newVelocities: first! },
+          })
+        : callKernel('stepAdam', {
+            ...{ ...shared, ...adamStep(this.#optimizer, stepNumber, size) },
+            ...{ firstMoments: first!, secondMoments: second },
+          });
+    this.#pool.runOnce([call], Math.ceil(this.#length / TASK_LENGTH));
     this.pack();
   }
 
   dispose(): void {
-    for (const { program } of [...this.#packing, ...this.#unpacking, this.#update])
-      this.#pool.unload(program);
+    for (const { program } of [...this.#packing, ...this.#unpacking]) this.#pool.unload(program);
     for (const address of this.#addresses) this.#pool.memory.release(address);
   }
 

@@ -2,6 +2,7 @@
  * What one thread does for one sample: LunaModel forward, and for training backward, as a list of kernel calls. A
  * sample's activations stay on its thread, so memory grows with threads and not with the batch.
  */
+import { INPUT_NORMALISATIONS, type InputNormalisation } from '../input-normalisation.ts';
 import { BLOCK_CHANNELS, type ChunkShape } from '../luna-model.ts';
 import {
   denseGradientCall,
@@ -28,6 +29,14 @@ export interface SamplePlan {
   readonly chunkShape: ChunkShape;
   readonly parameters: LunaParameters;
   readonly addresses: SampleAddresses;
+  readonly inputNormalisation: InputNormalisation;
+}
+
+/** A list of kernel calls, and where they leave what they make of the sample. */
+export interface SampleProgram {
+  readonly calls: readonly KernelCall[];
+  /** Outputs by name, first to last. */
+  readonly layers: readonly (readonly [name: string, output: Volume])[];
 }
 
 /** What a block keeps for its backward pass. */
@@ -135,8 +144,8 @@ function backwardCalls(
 }
 
 /** The program of one thread, whose arena is `context.arena`: all zeros before it runs first. */
-export function sampleProgram(plan: SamplePlan, training: boolean): KernelCall[] {
-  const { context, chunkShape, parameters, addresses } = plan;
+export function sampleProgram(plan: SamplePlan, training: boolean): SampleProgram {
+  const { context, chunkShape, parameters, addresses, inputNormalisation } = plan;
   const { batch, logits } = addresses;
   const normalised = bordered(context, { ...chunkShape, channels: 1 });
   const input = bordered(context, normalised);
@@ -148,6 +157,7 @@ export function sampleProgram(plan: SamplePlan, training: boolean): KernelCall[]
     ...{ batch, depth, height, width, plane, row },
     normalised: normalised.address,
     input: input.address,
+    bend: INPUT_NORMALISATIONS.indexOf(inputNormalisation),
   });
   const sums = context.arena.take(parameters.layout.bytes);
   const head = gradientSums(sums, parameters.layout.head);
@@ -160,12 +170,20 @@ export function sampleProgram(plan: SamplePlan, training: boolean): KernelCall[]
     biasGradient: head.bias,
     featureGradient: featureGradient.address,
   });
+  const layers = [
+    ['input', input] as const,
+    ...blocks.flatMap(({ middle, output }, block) => [
+      [`block${block + 1}.conv1`, middle] as const,
+      [`block${block + 1}`, output] as const,
+    ]),
+  ];
   const forward = [load, ...forwardCalls(plan, blocks), runHead];
-  if (!training) return forward;
-  return [
+  if (!training) return { calls: forward, layers };
+  const calls = [
     callKernel('clearGradients', { batch, gradients: sums }),
     ...forward,
     ...backwardCalls(plan, blocks, { sums, features: featureGradient, normalised }),
     callKernel('storeGradients', { batch, gradients: sums }),
   ];
+  return { calls, layers };
 }

@@ -2,9 +2,10 @@ import { RandomPurpose, RandomStream } from '@lunastream/random';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Batch } from '../engine.ts';
 import type { EngineSettings } from '../engine-settings.ts';
-import { EngineUnavailableError } from '../errors.ts';
+import { EngineMemoryError, EngineUnavailableError } from '../errors.ts';
 import { hashState } from '../model-state.ts';
 import { TfjsEngine } from '../tfjs/tfjs-engine.ts';
+import { SharedMemory } from './shared-memory.ts';
 import { SimdEngine } from './simd-engine.ts';
 
 const CUBE = { depth: 16, height: 16, width: 16 };
@@ -41,9 +42,9 @@ afterEach(() => {
 });
 
 describe('SimdEngine', () => {
-  it('gives equal bits on 1, 2 and 3 threads, in batches of more than one wave too', async () => {
+  it('gives equal bits on 1, 2, 3 and 4 threads, in batches of more than one wave too', async () => {
     const hashes = new Set<string>();
-    for (const threads of [1, 2, 3]) {
+    for (const threads of [1, 2, 3, 4]) {
       const engine = await start({ threads });
       for (const [seed, count] of [5, 37].entries()) await engine.trainBatch(noiseBatch(count, seed));
       const { losses } = await engine.evaluateBatch(noiseBatch(35, 9));
@@ -117,6 +118,41 @@ describe('SimdEngine', () => {
     await expect(start({ chunkShape, threads: 1 })).rejects.toThrow(
       'Cannot start engine simd: the model for chunks of 512 x 512 x 512 must fit into 4 GiB of memory',
     );
+  });
+
+  it('refuses a batch that does not fit into memory, changes nothing, and trains on smaller ones', async () => {
+    const { engine } = await SimdEngine.start({ ...SETTINGS, threads: 1 }, new SharedMemory(24 * 2 ** 20));
+    started.push(engine);
+    const before = hashState(await engine.exportState());
+    const large = noiseBatch(1500, 1);
+    await expect(engine.trainBatch(large)).rejects.toThrow(EngineMemoryError);
+    await expect(engine.trainBatch(large)).rejects.toThrow(
+      /^Cannot allocate \d+\.\d MiB for the model: .*\(take smaller batches or chunks\)$/,
+    );
+    expect(hashState(await engine.exportState())).toBe(before);
+    const { engine: other } = await SimdEngine.start({ ...SETTINGS, threads: 1 });
+    started.push(other);
+    expect(await engine.trainBatch(noiseBatch(4, 2))).toEqual(await other.trainBatch(noiseBatch(4, 2)));
+  });
+
+  it('evaluates batches of any size in bounded memory, each sample as alone', async () => {
+    const memory = new SharedMemory();
+    const { engine } = await SimdEngine.start({ ...SETTINGS, threads: 1 }, memory);
+    started.push(engine);
+    const large = noiseBatch(2500, 1);
+    const { losses } = await engine.evaluateBatch(large);
+    const used = memory.usedBytes;
+    // 2500 chunks of 16 KiB are 39 MiB; they pass in 32.
+    expect(used).toBeLessThan(60 * 2 ** 20);
+    await engine.evaluateBatch(noiseBatch(5000, 2));
+    expect(memory.usedBytes).toBe(used);
+    const last = {
+      ...large,
+      voxelsHu: large.voxelsHu.subarray(-VOXELS),
+      labels: large.labels.subarray(-1),
+      count: 1,
+    };
+    expect((await engine.evaluateBatch(last)).losses[0]).toBe(losses.at(-1));
   });
 
   it('names its threads, all cores by default', async () => {

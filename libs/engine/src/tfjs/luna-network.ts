@@ -6,12 +6,19 @@
 import tf from '@tensorflow/tfjs';
 import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs';
 import { CLASS_COUNT, type ChunkShape, type ParameterSpec } from '../luna-model.ts';
+import type { ModelTensor } from '../engine.ts';
+import { normalisationGradients } from '../input-normalisation.ts';
 import { convolve, kernelGradient, type DepthTaps } from './convolution.ts';
+import {
+  channelsFirst,
+  scaleAndShift,
+  type DeviceNetwork,
+  type Logits,
+  type NetworkGroup,
+  type NormalisationGradients,
+} from './device-engine.ts';
 import { gather, kernelLayout, scatter, type KernelLayout } from './kernel-layout.ts';
 import { biasGradient, maxPool, maxPoolGradient, reluGradient } from './layers.ts';
-
-/** [not nodule, nodule] */
-export type Logits = [number, number];
 
 interface Convolution {
   readonly taps: DepthTaps;
@@ -76,8 +83,12 @@ function backwardBlock(block: Block, passed: BlockActivations, pooledGradient: T
   return { gradients, inputGradient: convolve(atFirst, first.mirroredTaps) };
 }
 
-function backwardNetwork(pass: ForwardPass, logitGradient: Logits, blocks: readonly Block[], head: Head) {
-  const atLogits = tf.tensor2d(logitGradient, [1, CLASS_COUNT]);
+function backwardNetwork(
+  pass: ForwardPass,
+  logitGradient: readonly [number, number],
+  { blocks, head }: { readonly blocks: readonly Block[]; readonly head: Head },
+) {
+  const atLogits = tf.tensor2d([...logitGradient], [1, CLASS_COUNT]);
   const gradients: Tensor[] = [tf.matMul(atLogits, pass.features, true), tf.squeeze(atLogits, [0])];
   const [depth, height, width, channels] = pass.blocks.at(-1)!.pooled.shape;
   const atFeatures = tf.reshape(tf.matMul(atLogits, head.weight), [channels, depth, height, width]);
@@ -107,10 +118,11 @@ function toConvolution(layout: KernelLayout, kernel: Float32Array, bias: Float32
 }
 
 /**
- * The device side of one model: weights, and gradients summed over samples. "Parameters" here are those of
- * `lunaParameters` without the normalisation's two, in its order. The caller keeps the tfjs backend the same.
+ * Samples pass one by one: memory does not grow with the batch. "Parameters" here are those of `lunaParameters` without
+ * the normalisation's two, in its order. The caller keeps the tfjs backend the same.
  */
-export class LunaNetwork {
+export class LunaNetwork implements DeviceNetwork {
+  readonly groupSize = 1;
   readonly #inputShape: [number, number, number, number];
   readonly #layouts: readonly KernelLayout[];
   #blocks: Block[] = [];
@@ -124,7 +136,6 @@ export class LunaNetwork {
       .map(({ shape }) => kernelLayout(shape[1]!, shape[0]!));
   }
 
-  /** Copies the parameters to the device in place of the last ones. */
   loadParameters(values: readonly Float32Array[]): void {
     this.#disposeWeights();
     const convolutions = this.#layouts.map((layout, index) =>
@@ -140,22 +151,21 @@ export class LunaNetwork {
     };
   }
 
-  /** Logits of one normalised input `[depth, height, width]`. */
-  infer(input: Float32Array): Logits {
-    return tf.tidy(() => forwardNetwork(this.#toTensor(input), this.#blocks, this.#loadedHead()).logits);
+  infer(group: NetworkGroup): Logits[] {
+    return [tf.tidy(() => this.#forward(group).logits)];
   }
 
-  /**
-   * Forward, then backward from the gradient of the loss that `lossGradient` gives for the logits. Adds the
-   * parameters' gradients to the sums and returns the gradient at the input.
-   */
-  learn(input: Float32Array, lossGradient: (logits: Logits) => Logits): Float32Array {
-    const head = this.#loadedHead();
+  learn(
+    group: NetworkGroup,
+    lossGradient: (logits: Logits, sample: number) => readonly [number, number],
+  ): NormalisationGradients {
     const sums = this.#gradients;
     let inputGradient = new Float32Array();
     this.#gradients = tf.tidy(() => {
-      const pass = forwardNetwork(this.#toTensor(input), this.#blocks, head);
-      const backward = backwardNetwork(pass, lossGradient(pass.logits), this.#blocks, head);
+      const pass = this.#forward(group);
+      const atLogits = lossGradient(pass.logits, 0);
+      const model = { blocks: this.#blocks, head: this.#loadedHead() };
+      const backward = backwardNetwork(pass, atLogits, model);
       inputGradient = new Float32Array(backward.inputGradient.dataSync<'float32'>());
       return backward.gradients.map((gradient, index) => {
         const sum = sums[index];
@@ -163,10 +173,9 @@ export class LunaNetwork {
       });
     });
     tf.dispose(sums);
-    return inputGradient;
+    return normalisationGradients(group.normalised, inputGradient);
   }
 
-  /** The summed gradients of the parameters, in PyTorch's layout; the sums start anew. */
   takeGradients(): Float32Array[] {
     const taken = this.#gradients.map((gradient, index) => {
       const values = gradient.dataSync<'float32'>();
@@ -177,10 +186,24 @@ export class LunaNetwork {
     return taken;
   }
 
-  /** Forgets the sums of a batch that failed half-way. */
   dropGradients(): void {
     tf.dispose(this.#gradients);
     this.#gradients = [];
+  }
+
+  inspect(group: NetworkGroup): ModelTensor[] {
+    const layers: ModelTensor[] = [];
+    tf.tidy(() => {
+      const { blocks, logits } = this.#forward(group);
+      const tell = (name: string, x: Tensor4D) =>
+        layers.push(channelsFirst(name, x.dataSync<'float32'>(), x.shape));
+      for (const [index, { middle, pooled }] of blocks.entries()) {
+        tell(`block${index + 1}.conv1`, middle);
+        tell(`block${index + 1}`, pooled);
+      }
+      layers.push({ name: 'head_linear', shape: [CLASS_COUNT], values: Float32Array.from(logits) });
+    });
+    return layers;
   }
 
   dispose(): void {
@@ -188,8 +211,9 @@ export class LunaNetwork {
     this.#disposeWeights();
   }
 
-  #toTensor(input: Float32Array): Tensor4D {
-    return tf.tensor4d(input, this.#inputShape);
+  #forward(group: NetworkGroup): ForwardPass {
+    const input = tf.tensor4d(scaleAndShift(group), this.#inputShape);
+    return forwardNetwork(input, this.#blocks, this.#loadedHead());
   }
 
   #loadedHead(): Head {

@@ -1,0 +1,189 @@
+/**
+ * LunaModel from whole tfjs operations on groups of samples, differentiated by tfjs: for backends whose 3-D convolutions
+ * and pools are fast as they come, TensorFlow's above all.
+ */
+import type { Tensor, Tensor1D, Tensor2D, Tensor5D } from '@tensorflow/tfjs';
+import type { ModelTensor } from '../engine.ts';
+import {
+  BLOCK_CHANNELS,
+  CLASS_COUNT,
+  KERNEL_SIDE,
+  type ChunkShape,
+  type ParameterSpec,
+} from '../luna-model.ts';
+import {
+  channelsFirst,
+  type DeviceNetwork,
+  type Logits,
+  type NetworkGroup,
+  type NormalisationGradients,
+} from './device-engine.ts';
+import { gather, kernelLayout, scatter, type KernelLayout } from './kernel-layout.ts';
+import type { Tensorflow } from './load-tensorflow.ts';
+
+/** A step's activations of 32 samples of 32x48x48 take some 0.5 GB. */
+export const GROUP_SAMPLES = 32;
+
+/** What the network computes, kept for `inspect`. */
+interface ForwardPass {
+  readonly layers: readonly (readonly [name: string, output: Tensor5D])[];
+  readonly logits: Tensor2D;
+}
+
+/** Reads `[count, classes]` as pairs. */
+function pairs(values: Float32Array, count: number): Logits[] {
+  return Array.from({ length: count }, (_, sample) => [values[2 * sample]!, values[2 * sample + 1]!]);
+}
+
+/** "Parameters" are those of `lunaParameters` without the normalisation's two, in its order. */
+export class GroupNetwork implements DeviceNetwork {
+  readonly groupSize: number;
+  readonly #tf: Tensorflow;
+  readonly #chunkShape: ChunkShape;
+  readonly #layouts: readonly KernelLayout[];
+  #parameters: Tensor[] = [];
+  #gradients: Tensor[] = [];
+
+  constructor(
+    tf: Tensorflow,
+    chunkShape: ChunkShape,
+    { specs, groupSamples }: { readonly specs: readonly ParameterSpec[]; readonly groupSamples: number },
+  ) {
+    this.#tf = tf;
+    this.#chunkShape = chunkShape;
+    this.groupSize = groupSamples;
+    this.#layouts = specs
+      .filter(({ role }) => role === 'convolution')
+      .map(({ shape }) => kernelLayout(shape[1]!, shape[0]!));
+  }
+
+  loadParameters(values: readonly Float32Array[]): void {
+    const tf = this.#tf;
+    tf.dispose(this.#parameters);
+    this.#parameters = values.map((array, index) => {
+      const layout = index % 2 === 0 ? this.#layouts[index / 2] : undefined;
+      if (layout !== undefined) {
+        const { inputs, outputs, forward } = layout;
+        return tf.tensor(gather(array, forward), [KERNEL_SIDE, KERNEL_SIDE, KERNEL_SIDE, inputs, outputs]);
+      }
+      const isHead = index === values.length - 2;
+      return isHead
+        ? tf.tensor(array.slice(), [CLASS_COUNT, array.length / CLASS_COUNT])
+        : tf.tensor1d(array.slice());
+    });
+  }
+
+  /** Filled up to a whole group: the library then takes the same way whatever the batch, so results do not depend on it. */
+  infer(group: NetworkGroup): Logits[] {
+    const tf = this.#tf;
+    const size = group.normalised.length / group.count;
+    const filled = new Float32Array(this.groupSize * size);
+    filled.set(group.normalised);
+    const whole = { ...group, normalised: filled, count: this.groupSize };
+    const logits = tf.tidy(() => {
+      const [scale, shift] = [tf.scalar(group.scale), tf.scalar(group.shift)];
+      return this.#forward(this.#toTensor(whole), [
+        scale,
+        shift,
+        ...this.#parameters,
+      ]).logits.dataSync<'float32'>();
+    });
+    return pairs(logits, group.count);
+  }
+
+  learn(
+    group: NetworkGroup,
+    lossGradient: (logits: Logits, sample: number) => readonly [number, number],
+  ): NormalisationGradients {
+    const tf = this.#tf;
+    const sums = this.#gradients;
+    let normalisation: NormalisationGradients = { scale: Number.NaN, shift: Number.NaN };
+    this.#gradients = tf.tidy(() => {
+      const input = this.#toTensor(group);
+      // The loss is ours, not tfjs's: a value that nobody reads, with the gradient that `lossGradient` gives.
+      const loss = tf.customGrad((logits) => {
+        const values = pairs((logits as Tensor2D).dataSync<'float32'>(), group.count);
+        const slopes = values.flatMap((pair, sample) => [...lossGradient(pair, sample)]);
+        return {
+          value: tf.scalar(0),
+          gradFunc: () => [tf.tensor2d(slopes, [group.count, CLASS_COUNT])],
+        };
+      });
+      const run = (...parameters: Tensor[]) => loss(this.#forward(input, parameters).logits);
+      const [scale, shift, ...gradients] = tf.grads(run)([
+        tf.scalar(group.scale),
+        tf.scalar(group.shift),
+        ...this.#parameters,
+      ]);
+      normalisation = { scale: scale!.dataSync()[0]!, shift: shift!.dataSync()[0]! };
+      return gradients.map((gradient, index) => {
+        const sum = sums[index];
+        return sum === undefined ? gradient : tf.add(sum, gradient);
+      });
+    });
+    tf.dispose(sums);
+    return normalisation;
+  }
+
+  takeGradients(): Float32Array[] {
+    const taken = this.#gradients.map((gradient, index) => {
+      const values = gradient.dataSync<'float32'>();
+      const layout = index % 2 === 0 ? this.#layouts[index / 2] : undefined;
+      return layout === undefined ? values.slice() : scatter(values, layout.forward);
+    });
+    this.dropGradients();
+    return taken;
+  }
+
+  dropGradients(): void {
+    this.#tf.dispose(this.#gradients);
+    this.#gradients = [];
+  }
+
+  inspect(group: NetworkGroup): ModelTensor[] {
+    const tf = this.#tf;
+    const layers: ModelTensor[] = [];
+    tf.tidy(() => {
+      const [scale, shift] = [tf.scalar(group.scale), tf.scalar(group.shift)];
+      const pass = this.#forward(this.#toTensor(group), [scale, shift, ...this.#parameters]);
+      for (const [name, output] of pass.layers) {
+        const [, depth, height, width, channels] = output.shape;
+        layers.push(channelsFirst(name, output.dataSync<'float32'>(), [depth, height, width, channels]));
+      }
+      const logits = pass.logits.dataSync<'float32'>().slice();
+      layers.push({ name: 'head_linear', shape: [CLASS_COUNT], values: logits });
+    });
+    return layers;
+  }
+
+  dispose(): void {
+    this.dropGradients();
+    this.#tf.dispose(this.#parameters);
+    this.#parameters = [];
+  }
+
+  #toTensor({ normalised, count }: NetworkGroup): Tensor5D {
+    const { depth, height, width } = this.#chunkShape;
+    return this.#tf.tensor5d(normalised, [count, depth, height, width, 1]);
+  }
+
+  /** `parameters` start with the normalisation's scale and shift. */
+  #forward(normalised: Tensor5D, [scale, shift, ...parameters]: readonly Tensor[]): ForwardPass {
+    const tf = this.#tf;
+    const layers: (readonly [string, Tensor5D])[] = [];
+    const convolve = (x: Tensor5D, index: number): Tensor5D => {
+      const [filter, bias] = parameters.slice(2 * index, 2 * index + 2);
+      return tf.relu(tf.add<Tensor5D>(tf.conv3d(x, filter as Tensor5D, 1, 'same'), bias!));
+    };
+    let x = tf.add<Tensor5D>(tf.mul(normalised, scale!), shift!);
+    for (const block of BLOCK_CHANNELS.keys()) {
+      const middle = convolve(x, 2 * block);
+      x = tf.maxPool3d(convolve(middle, 2 * block + 1), 2, 2, 'valid');
+      layers.push([`block${block + 1}.conv1`, middle], [`block${block + 1}`, x]);
+    }
+    const features = tf.reshape(tf.transpose(x, [0, 4, 1, 2, 3]), [x.shape[0], -1]);
+    const [weight, bias] = parameters.slice(-2) as [Tensor2D, Tensor1D];
+    const logits = tf.add<Tensor2D>(tf.matMul(features as Tensor2D, weight, false, true), bias);
+    return { layers, logits };
+  }
+}

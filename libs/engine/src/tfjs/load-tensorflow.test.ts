@@ -1,0 +1,69 @@
+import tf from '@tensorflow/tfjs';
+import { describe, expect, it } from 'vitest';
+import { loadTensorflow, type ImportModule } from './load-tensorflow.ts';
+
+/** As Node.js rejects the import of a package that is not installed. */
+const missing: ImportModule = (name) =>
+  Promise.reject(
+    Object.assign(new Error(`Cannot find package '${name}' imported from here`), {
+      code: 'ERR_MODULE_NOT_FOUND',
+    }),
+  );
+
+/** tfjs as a module of the native library would give it, with `usesGpu`. */
+function fakeModule(usesGpu: boolean): unknown {
+  return {
+    default: {
+      ...tf,
+      enableProdMode: () => undefined,
+      setBackend: (name: string) => Promise.resolve(name === 'tensorflow'),
+      backend: () => ({ isUsingGpuDevice: usesGpu }),
+    },
+  };
+}
+
+describe('loadTensorflow()', () => {
+  it('says what to do where neither module is installed', async () => {
+    await expect(loadTensorflow({ load: missing })).rejects.toThrow(
+      'Cannot start engine tensorflow: @tensorflow/tfjs-node-gpu or @tensorflow/tfjs-node is not installed ' +
+        '(npm install @tensorflow/tfjs-node, which downloads TensorFlow while it installs)',
+    );
+  });
+
+  it('prefers the module for a GPU, and tells what it found', async () => {
+    const loaded = await loadTensorflow({ load: () => Promise.resolve(fakeModule(true)) });
+    expect(loaded).toMatchObject({
+      module: '@tensorflow/tfjs-node-gpu',
+      usesGpu: true,
+      device: 'TensorFlow on a GPU (@tensorflow/tfjs-node-gpu)',
+    });
+  });
+
+  it('takes the other where the first is missing', async () => {
+    const load: ImportModule = (name) =>
+      name === '@tensorflow/tfjs-node' ? Promise.resolve(fakeModule(false)) : missing(name);
+    expect((await loadTensorflow({ load })).device).toBe('TensorFlow on the CPU (@tensorflow/tfjs-node)');
+  });
+
+  it('tells a module that is there but broken from one that is missing', async () => {
+    const load: ImportModule = (name) =>
+      name === '@tensorflow/tfjs-node'
+        ? Promise.reject(
+            new Error('The Node.js native addon module (tfjs_binding.node) can not be found\nlong advice'),
+          )
+        : missing(name);
+    await expect(loadTensorflow({ load })).rejects.toThrow(
+      /@tensorflow\/tfjs-node is installed but does not load: The Node.js native addon.*\(npm rebuild/,
+    );
+    await expect(loadTensorflow({ load })).rejects.not.toThrow('long advice');
+  });
+
+  it('mends what newer versions of Node.js took from the module', async () => {
+    await loadTensorflow({ load: () => Promise.resolve(fakeModule(false)) });
+    const util = (await import('node:util')).default as unknown as Record<
+      string,
+      (value: unknown) => boolean
+    >;
+    expect(util['isNullOrUndefined']!(undefined)).toBe(true);
+  });
+});

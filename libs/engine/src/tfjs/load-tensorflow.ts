@@ -1,0 +1,91 @@
+/**
+ * Finds TensorFlow's native library for Node.js, an optional peer: nobody has to install it, since it downloads 0.1 to
+ * 0.5 GB from elsewhere while it installs.
+ */
+import { createRequire } from 'node:module';
+import type tfjs from '@tensorflow/tfjs';
+import { EngineUnavailableError } from '../errors.ts';
+
+/** What the engine uses of tfjs, from whichever module has it. */
+export type Tensorflow = typeof tfjs;
+
+export interface LoadedTensorflow {
+  readonly tf: Tensorflow;
+  /** For people: what computes. */
+  readonly device: string;
+  readonly usesGpu: boolean;
+  /** Package that was found. */
+  readonly module: string;
+}
+
+/** Also for types: not installed where this compiles. */
+interface NodeBackend {
+  readonly isUsingGpuDevice?: boolean;
+}
+
+/** The faster first. */
+const MODULES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const;
+/** What `auto` looks for: without a GPU the simd engine is faster. */
+export const GPU_MODULES = [MODULES[0]] as const;
+const BACKEND = 'tensorflow';
+
+/** Imports a package by name; tests give their own. */
+export type ImportModule = (name: string) => Promise<unknown>;
+
+const importModule: ImportModule = (name) => import(name);
+
+/** tfjs-node 4.22 calls what Node.js 23 took out of `util`. */
+function mendUtil(): void {
+  const util = createRequire(import.meta.url)('node:util') as Record<string, unknown>;
+  util['isNullOrUndefined'] ??= (value: unknown) => value === null || value === undefined;
+  util['isArray'] ??= (value: unknown) => Array.isArray(value);
+}
+
+function isMissing(error: unknown, name: string): boolean {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  return code === 'ERR_MODULE_NOT_FOUND' && String(message).includes(`'${name}'`);
+}
+
+async function startModule(name: string, load: ImportModule): Promise<LoadedTensorflow> {
+  const loaded = (await load(name)) as { readonly default?: Tensorflow } & Tensorflow;
+  const tf = loaded.default ?? loaded;
+  tf.enableProdMode();
+  if (!(await tf.setBackend(BACKEND))) throw new Error(`its backend ${BACKEND} did not start`);
+  const usesGpu = (tf.backend() as NodeBackend).isUsingGpuDevice === true;
+  return { tf, usesGpu, module: name, device: `TensorFlow ${usesGpu ? 'on a GPU' : 'on the CPU'} (${name})` };
+}
+
+export interface LoadTensorflowOptions {
+  readonly load?: ImportModule;
+  /** Packages to try, in order. */
+  readonly modules?: readonly string[];
+}
+
+/**
+ * The first of the modules that is installed and starts.
+ * @throws EngineUnavailableError that says what to do: none is installed, or why none starts.
+ */
+export async function loadTensorflow({
+  load = importModule,
+  modules = MODULES,
+}: LoadTensorflowOptions = {}): Promise<LoadedTensorflow> {
+  mendUtil();
+  const failures: string[] = [];
+  let cause: unknown;
+  for (const name of modules) {
+    try {
+      return await startModule(name, load);
+    } catch (error) {
+      if (isMissing(error, name)) continue;
+      cause = error;
+      const [line] = (error instanceof Error ? error.message : String(error)).split('\n');
+      failures.push(`${name} is installed but does not load: ${line}`);
+    }
+  }
+  const rule =
+    failures.length > 0
+      ? `${failures.join('; ')} (npm rebuild ${modules.join(' or ')})`
+      : `${modules.join(' or ')} is not installed ` +
+        `(npm install ${modules.at(-1)!}, which downloads TensorFlow while it installs)`;
+  throw new EngineUnavailableError('tensorflow', rule, { cause });
+}
