@@ -2,13 +2,15 @@ import type { EngineSettings } from '@lunastream/engine';
 import type { EngineStartFault } from './errors.ts';
 
 /** Calls that cross into the engine's thread, by name of the Engine method. */
-export type EngineMethod = 'trainBatch' | 'evaluateBatch' | 'exportState' | 'importState';
+export type EngineMethod =
+  'trainBatch' | 'evaluateBatch' | 'exportState' | 'importState' | 'exportGradients' | 'inspectSample';
 
 /** A call. Typed arrays over shared memory cross without a copy. */
 export interface EngineCall {
   readonly id: number;
   readonly method: EngineMethod;
-  readonly argument: unknown;
+  /** Those of the method, in order. */
+  readonly parameters: readonly unknown[];
 }
 
 /** The answer to a call. */

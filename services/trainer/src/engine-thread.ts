@@ -3,29 +3,28 @@ import {
   createEngine,
   EngineUnavailableError,
   InvalidEngineSettingsError,
-  type Batch,
   type Engine,
-  type ModelState,
 } from '@lunastream/engine';
-import type { EngineAnswer, EngineCall, EngineStarted, EngineThreadData } from './engine-messages.ts';
+import type {
+  EngineAnswer,
+  EngineCall,
+  EngineMethod,
+  EngineStarted,
+  EngineThreadData,
+} from './engine-messages.ts';
 
 // The thread in which the model lives. A training step blocks its thread for seconds; here it blocks nobody.
 
 const port = parentPort;
 if (port === null) throw new Error('internal: engine-thread must be started as a worker thread');
 
-async function answer(engine: Engine, { id, method, argument }: EngineCall): Promise<EngineAnswer> {
+/** What the other side calls with: parameters of the Engine's method of the same name. */
+type Parameters = { readonly [Method in EngineMethod]: globalThis.Parameters<Engine[Method]> };
+
+async function answer(engine: Engine, { id, method, parameters }: EngineCall): Promise<EngineAnswer> {
   try {
-    switch (method) {
-      case 'trainBatch':
-        return { id, value: await engine.trainBatch(argument as Batch) };
-      case 'evaluateBatch':
-        return { id, value: await engine.evaluateBatch(argument as Batch) };
-      case 'exportState':
-        return { id, value: await engine.exportState() };
-      case 'importState':
-        return { id, value: await engine.importState(argument as ModelState) };
-    }
+    const call = engine[method] as (...values: Parameters[EngineMethod]) => Promise<unknown>;
+    return { id, value: await call.apply(engine, parameters as Parameters[EngineMethod]) };
   } catch (error) {
     return { id, error };
   }

@@ -172,6 +172,7 @@ export class RunManager {
       const folder = await this.#prepareFolder({ settings, dataset, engine, resumed });
       const journal = new RunJournal();
       this.#parts.samples.beginRun();
+      this.#tellEngine(engine, folder.runId, journal);
       stop.signal.addEventListener('abort', () => engine.dispose(), { once: true });
       const run = new TrainingRun({
         ...this.#parts,
@@ -191,6 +192,13 @@ export class RunManager {
       engine.dispose();
       throw error;
     }
+  }
+
+  /** Which engine, and why: in the run's log, on the terminals that watch it, and in the trainer's own log. */
+  #tellEngine({ name, device, reason }: RunEngine, runId: string, journal: RunJournal): void {
+    const text = `Engine ${name} (${device}): ${reason}`;
+    journal.add({ kind: 'line', time: this.#parts.clock.now(), level: 'INFO', text });
+    this.#parts.logger.info({ runId, engine: name, device }, text);
   }
 
   /** The folder of the run, with what is known at its start: from then on it can be found, watched and stopped. */

@@ -1,8 +1,11 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { credentials, makeGenericClientConstructor, type Client } from '@grpc/grpc-js';
 import { createEngine, type Batch, type EngineSettings } from '@lunastream/engine';
-import { afterEach, describe, expect, it } from 'vitest';
+import { startInProcessServer } from '@lunastream/service-kit/testing';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import { service as healthService } from 'grpc-health-check';
 import type { EngineStarted } from './engine-messages.ts';
 import { EngineStartError, EngineThreadError } from './errors.ts';
 import { ThreadedEngine } from './threaded-engine.ts';
@@ -16,6 +19,14 @@ const SETTINGS: EngineSettings = {
 };
 const STARTED: EngineStarted = { name: 'fake', device: 'a test', parameterCount: 3, reason: 'asked for' };
 const SAMPLE_LENGTH = 16 ** 3;
+
+type HealthClient = Client & {
+  check(request: { service: string }, callback: (error: Error | null) => void): void;
+};
+const Health = makeGenericClientConstructor(healthService, 'Health') as unknown as new (
+  address: string,
+  channelCredentials: ReturnType<typeof credentials.createInsecure>,
+) => HealthClient;
 
 /** Two samples in shared memory. */
 function batchOf(seed: number): Batch {
@@ -41,7 +52,7 @@ const threadOf =
     new Worker(
       `const { parentPort: port, workerData } = require('node:worker_threads');
      port.postMessage(${JSON.stringify(started)});
-     port.on('message', ({ id, method, argument }) => { ${onCall} });`,
+     port.on('message', ({ id, method, parameters: [argument] }) => { ${onCall} });`,
       { eval: true, execArgv: [], workerData: SETTINGS },
     );
 
@@ -137,7 +148,11 @@ describe.skipIf(!existsSync(compiledThread))('the engine thread [needs npm run s
     expect(await threaded.evaluateBatch(batchOf(3))).toEqual(await direct.evaluateBatch(batchOf(3)));
     const state = await threaded.exportState();
     expect(state).toEqual(await direct.exportState());
-    await threaded.trainBatch(batchOf(4));
+    await threaded.trainBatch(batchOf(4), 0.5);
+    await direct.trainBatch(batchOf(4), 0.5);
+    expect(await threaded.exportGradients()).toEqual(await direct.exportGradients());
+    const sample = batchOf(5).voxelsHu.subarray(0, SAMPLE_LENGTH);
+    expect(await threaded.inspectSample(sample)).toEqual(await direct.inspectSample(sample));
     await threaded.importState(state);
     expect(await threaded.exportState()).toEqual(state);
     direct.dispose();
@@ -158,4 +173,64 @@ describe.skipIf(!existsSync(compiledThread))('the engine thread [needs npm run s
     await expect(engine.trainBatch({ ...batchOf(1), count: 3 })).rejects.toThrow('Cannot run a batch');
     expect((await engine.evaluateBatch(batchOf(1))).probabilities.length).toBe(2);
   });
+});
+
+/** Asks a server for its health, one question after the other, until `isOver`; tells how many answers came. */
+async function countHealthAnswers(address: string, isOver: (answers: number) => boolean): Promise<number> {
+  const client = new Health(address, credentials.createInsecure());
+  try {
+    let answers = 0;
+    while (!isOver(answers)) {
+      await new Promise<void>((resolve, reject) =>
+        client.check({ service: '' }, (error) => (error === null ? resolve() : reject(error))),
+      );
+      answers++;
+    }
+    return answers;
+  } finally {
+    client.close();
+  }
+}
+
+// Structural, not timed: on a busy machine an answer may take as long as it likes, only not as long as the step.
+// `bench -- training` measures how long answers take.
+describe('the thread of RPC and health', () => {
+  const ANSWERS = 100;
+
+  it('answers while a step blocks the engine thread, however often it is asked', async () => {
+    const server = await startInProcessServer(() => []);
+    onTestFinished(() => server.stop());
+    // A step that ends when the test says so: it holds its thread, as WebAssembly does.
+    const engine = await start(
+      threadOf('Atomics.wait(argument.gate, 0, 0); port.postMessage({ id, value: {} });'),
+    );
+    const gate = new Int32Array(new SharedArrayBuffer(4));
+    let isOver = false;
+    const step = engine.trainBatch({ ...batchOf(1), gate } as Batch).then(() => (isOver = true));
+    expect(await countHealthAnswers(server.address, (answers) => answers === ANSWERS)).toBe(ANSWERS);
+    expect(isOver).toBe(false);
+    Atomics.store(gate, 0, 1);
+    Atomics.notify(gate, 0);
+    await step;
+  });
+
+  it.skipIf(!existsSync(compiledThread))(
+    'answers between start and end of a real step of the simd engine [needs npm run setup]',
+    async () => {
+      const server = await startInProcessServer(() => []);
+      onTestFinished(() => server.stop());
+      const engine = await ThreadedEngine.start({ ...SETTINGS, engine: 'simd', threads: 2 }, realThread);
+      engines.push(engine);
+      // A second or so of work in one step, so that there is something to answer meanwhile.
+      const count = 1000;
+      const voxelsHu = new Float32Array(new SharedArrayBuffer(count * SAMPLE_LENGTH * 4)).fill(-500);
+      let isOver = false;
+      const step = engine.trainBatch({ voxelsHu, labels: new Uint8Array(count), count });
+      void step.finally(() => (isOver = true));
+      const answers = await countHealthAnswers(server.address, () => isOver);
+      // Asked for in this thread, the step would end before the first answer could come.
+      expect(answers).toBeGreaterThan(1);
+      await step;
+    },
+  );
 });

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { Batch, BatchResult, Engine, EngineSettings, ModelState } from '@lunastream/engine';
+import type { Batch, BatchResult, Engine, EngineSettings, ModelState, ModelTensor } from '@lunastream/engine';
 import type { EngineAnswer, EngineCall, EngineMethod, EngineStarted } from './engine-messages.ts';
 import { EngineStartError, EngineThreadError } from './errors.ts';
 
@@ -48,33 +48,45 @@ export class ThreadedEngine implements Engine {
     return new ThreadedEngine(thread, started);
   }
 
-  trainBatch(batch: Batch): Promise<BatchResult> {
-    return this.#call('trainBatch', batch) as Promise<BatchResult>;
+  trainBatch(...parameters: Parameters<Engine['trainBatch']>): Promise<BatchResult> {
+    return this.#call('trainBatch', parameters);
   }
 
   evaluateBatch(batch: Batch): Promise<BatchResult> {
-    return this.#call('evaluateBatch', batch) as Promise<BatchResult>;
+    return this.#call('evaluateBatch', [batch]);
   }
 
   exportState(): Promise<ModelState> {
-    return this.#call('exportState', undefined) as Promise<ModelState>;
+    return this.#call('exportState', []);
   }
 
   importState(state: ModelState): Promise<void> {
-    return this.#call('importState', state) as Promise<void>;
+    return this.#call('importState', [state]);
+  }
+
+  exportGradients(): Promise<readonly ModelTensor[]> {
+    return this.#call('exportGradients', []);
+  }
+
+  inspectSample(voxelsHu: Float32Array): Promise<readonly ModelTensor[]> {
+    return this.#call('inspectSample', [voxelsHu]);
   }
 
   dispose(): void {
     void this.#thread.terminate();
   }
 
-  #call(method: EngineMethod, argument: unknown): Promise<unknown> {
-    if (this.#end !== undefined) return Promise.reject(this.#end);
-    const id = this.#nextId++;
-    return new Promise((resolve, reject) => {
+  #call<Method extends EngineMethod>(
+    method: Method,
+    parameters: Parameters<Engine[Method]>,
+  ): ReturnType<Engine[Method]> {
+    const answer = new Promise((resolve, reject) => {
+      if (this.#end !== undefined) return reject(this.#end);
+      const id = this.#nextId++;
       this.#pending.set(id, { resolve, reject });
-      this.#thread.postMessage({ id, method, argument } satisfies EngineCall);
+      this.#thread.postMessage({ id, method, parameters } satisfies EngineCall);
     });
+    return answer as ReturnType<Engine[Method]>;
   }
 
   #settle({ id, value, error }: EngineAnswer): void {

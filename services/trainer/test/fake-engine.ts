@@ -1,4 +1,4 @@
-import type { Batch, BatchResult, ModelState } from '@lunastream/engine';
+import type { Batch, BatchResult, ModelState, ModelTensor } from '@lunastream/engine';
 import type { RunEngine } from '../src/run-manager.ts';
 
 /** One batch as the engine got it. */
@@ -29,6 +29,7 @@ export class FakeEngine implements RunEngine {
   readonly #options: FakeEngineOptions;
   #weight = 0;
   #velocity = 0;
+  #gradient = 0;
   #isDisposed = false;
   #endCalls: ((error: Error) => void)[] = [];
 
@@ -46,6 +47,7 @@ export class FakeEngine implements RunEngine {
     result.probabilities.forEach((probability, index) => {
       gradient += ((probability - batch.labels[index]!) * voxelsHu[index]!) / 100 / batch.count;
     });
+    this.#gradient = gradient;
     this.#velocity = Math.fround(0.9 * this.#velocity + gradient);
     this.#weight = Math.fround(this.#weight - 0.05 * this.#velocity);
     return result;
@@ -67,6 +69,14 @@ export class FakeEngine implements RunEngine {
     this.#weight = valueOf('weight');
     this.#velocity = valueOf('optimizer.momentum.weight');
     return Promise.resolve();
+  }
+
+  exportGradients(): Promise<readonly ModelTensor[]> {
+    return Promise.resolve([{ name: 'weight', shape: [1], values: Float32Array.of(this.#gradient) }]);
+  }
+
+  inspectSample(voxelsHu: Float32Array): Promise<readonly ModelTensor[]> {
+    return Promise.resolve([{ name: 'input', shape: [1, 1, 1, 1], values: voxelsHu.slice(0, 1) }]);
   }
 
   /** As the engine's thread: a call under way never comes back, it fails. */

@@ -9,6 +9,19 @@ export class PeerUnavailableError extends Error {
   readonly tag = 'PeerUnavailableError';
 }
 
+/** What a tfjs backend made of LunaModel, or why it could not. */
+export type TfjsFigures =
+  | { readonly version: string; readonly samples_per_second: number; readonly peak_rss_mb: number }
+  | { readonly missing: string };
+
+/** Runs LunaModel as stock tfjs operations on a backend of tfjs, in a process of its own. */
+export async function runTfjsPeer(args: readonly string[]): Promise<TfjsFigures> {
+  // Of the engine's library, the only one that may import tfjs. This file runs from dist/src.
+  const path = fileURLToPath(new URL('../../../../libs/engine/bench/tfjs-model.mjs', import.meta.url));
+  const { stdout } = await run(process.execPath, [path, '--what', 'stock', '--json', ...args]);
+  return JSON.parse(stdout) as TfjsFigures;
+}
+
 /**
  * Runs `peers/<program>` and returns the JSON object that it prints.
  * @throws PeerUnavailableError with the last line that Python wrote.

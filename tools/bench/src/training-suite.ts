@@ -3,14 +3,16 @@ import { RandomPurpose, RandomStream } from '@lunastream/random';
 import { parseShape, voxelCount, type Shape } from '@lunastream/volume';
 import { Option } from 'commander';
 import { medianMs } from './measure.ts';
-import { runPeer } from './peer.ts';
-import type { Suite, SuiteOptions } from './suite.ts';
+import { runPeer, runTfjsPeer, type TfjsFigures } from './peer.ts';
+import type { Figures, Suite, SuiteOptions } from './suite.ts';
+import { healthWhileTraining } from './trainer-health.ts';
 
 interface TrainingOptions extends SuiteOptions {
   readonly engine: string;
   readonly batch: number;
   readonly chunk: string;
   readonly threads?: number;
+  readonly health: boolean;
 }
 
 /** Channels of the four blocks of LunaModel, the input's before them. */
@@ -50,8 +52,9 @@ export const trainingSuite: Suite<TrainingOptions> = {
       .addOption(new Option('--engine <name>', 'engine').choices(['auto', ...engineNames()]).default('auto'))
       .option('--batch <samples>', 'samples of a batch', Number, 32)
       .option('--threads <count>', 'threads of the engine (default: cores)', Number)
-      .option('--chunk <shape>', 'depth x height x width in voxels', '32x48x48'),
-  async run({ engine: name, batch: count, chunk, threads, peer, python }) {
+      .option('--chunk <shape>', 'depth x height x width in voxels', '32x48x48')
+      .option('--no-health', 'do not train in a real trainer and ask it for its health meanwhile'),
+  async run({ engine: name, batch: count, chunk, threads, health, peer, python }) {
     const chunkShape = parseShape(chunk);
     const { engine } = await createEngine({
       engine: name,
@@ -76,16 +79,54 @@ export const trainingSuite: Suite<TrainingOptions> = {
       threads: engine.threads ?? 1,
       peak_rss_mb: process.resourceUsage().maxRSS / 1024,
     };
-    if (!peer) return figures;
-    const args = ['--batch', String(count), '--chunk', chunk, '--threads', String(figures.threads)];
-    const torch = await runPeer('train_torch.py', { python, args });
-    return {
+    const told = {
       ...figures,
-      peer: `PyTorch ${torch.version}`,
-      peer_samples_per_second: Number(torch.samples_per_second),
-      peer_forward_samples_per_second: Number(torch.forward_samples_per_second),
-      peer_peak_rss_mb: Number(torch.peak_rss_mb),
-      ratio_to_peer: samplesPerSecond / Number(torch.samples_per_second),
+      ...(health ? await healthWhileTraining({ engine: name, batch: count, chunk, threads }) : {}),
     };
+    return peer ? { ...told, ...(await measurePeers(figures, { chunk, batch: count, python })) } : told;
   },
 };
+
+/** The bare wasm backend takes a second and more for a sample: as many are enough. */
+const WASM_BATCH = 4;
+const WASM_ROUNDS = 2;
+
+interface OwnFigures {
+  readonly samples_per_second: number;
+  readonly threads: number;
+  readonly peak_rss_mb: number;
+}
+
+/** The same model in PyTorch, and in tfjs on its wasm and its native backend: one after the other, on as many threads. */
+async function measurePeers(
+  own: OwnFigures,
+  { chunk, batch, python }: { readonly chunk: string; readonly batch: number; readonly python: string },
+): Promise<Figures> {
+  const shared = ['--chunk', chunk, '--threads', String(own.threads)];
+  const args = [...shared, '--batch', String(batch)];
+  const torch = await runPeer('train_torch.py', { python, args });
+  const wasmBatch = Math.min(batch, WASM_BATCH);
+  const wasmArgs = [...shared, '--batch', String(wasmBatch), '--rounds', String(WASM_ROUNDS)];
+  const wasm = await runTfjsPeer(['--backend', 'wasm', ...wasmArgs]);
+  const native = await runTfjsPeer(['--backend', 'tensorflow', ...args]);
+  return {
+    peer: `PyTorch ${torch.version}`,
+    peer_samples_per_second: Number(torch.samples_per_second),
+    peer_forward_samples_per_second: Number(torch.forward_samples_per_second),
+    peer_peak_rss_mb: Number(torch.peak_rss_mb),
+    ratio_to_peer: own.samples_per_second / Number(torch.samples_per_second),
+    peak_rss_ratio_to_peer: own.peak_rss_mb / Number(torch.peak_rss_mb),
+    tfjs_wasm_batch: wasmBatch,
+    ...tfjsFigures('tfjs_wasm', own, wasm),
+    ...tfjsFigures('tfjs_node', own, native),
+  };
+}
+
+function tfjsFigures(name: string, own: OwnFigures, peer: TfjsFigures): Figures {
+  if ('missing' in peer) return { [name]: `not measured: ${peer.missing}` };
+  return {
+    [`${name}_samples_per_second`]: peer.samples_per_second,
+    [`${name}_peak_rss_mb`]: peer.peak_rss_mb,
+    [`ratio_to_${name}`]: own.samples_per_second / peer.samples_per_second,
+  };
+}
