@@ -216,7 +216,11 @@ function addEngineOptions(command: Command): Command {
         .default(0.99)
         .argParser(decimal((value) => value >= 0 && value < 1, 'at least 0 and below 1')),
     )
-    .option('--engine <name>', 'what computes: auto, simd, tensorflow (needs @tensorflow/tfjs-node-gpu or tfjs-node) or tfjs', 'auto')
+    .option(
+      '--engine <name>',
+      'what computes: auto, simd, tensorflow (needs @tensorflow/tfjs-node-gpu or tfjs-node) or tfjs',
+      'auto',
+    )
     .addOption(
       new Option(
         '--threads <count>',
