@@ -69,6 +69,7 @@ const restrictedImports = {
 };
 const testingOnlyInTests = [
   '@lunastream/testing',
+  '@lunastream/testing/otlp',
   '@lunastream/service-kit/testing',
   '@lunastream/chunk-source/testing',
 ].map((name) => ({

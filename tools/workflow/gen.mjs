@@ -1,8 +1,9 @@
-// `npm run gen`: generates the wire types and the descriptor set from proto/. `--out FOLDER` writes elsewhere, for the
-// test that compares with what is committed.
+// `npm run gen`: generates the wire types and the descriptor set from proto/, then documents, dashboards and rules from the
+// registry of instruments. `--out FOLDER` writes the first two elsewhere, for the test that compares with what is committed.
 import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { installed, root, run } from './process.mjs';
+import { setUp } from './setup.mjs';
 
 const outFlag = process.argv.indexOf('--out');
 const contracts = outFlag === -1 ? join(root, 'libs/contracts') : resolve(process.argv[outFlag + 1]);
@@ -31,3 +32,9 @@ await generate([
   '--output',
   join(contracts, 'descriptor-set.binpb'),
 ]);
+
+if (outFlag === -1) {
+  await setUp();
+  const { code } = await run(process.execPath, [join(root, 'tools/dashboards/dist/src/main.js')]);
+  process.exitCode = code;
+}

@@ -1,6 +1,6 @@
-import { setting } from './config.ts';
+import { setting, type Setting } from './config.ts';
 import { securitySettings } from './security-settings.ts';
-import { integerSchema, logLevelSchema } from './setting-schemas.ts';
+import { addressOrOffSchema, integerSchema, logLevelSchema } from './setting-schemas.ts';
 
 /** Settings that every service has. */
 export const commonSettings = {
@@ -36,3 +36,13 @@ export const commonSettings = {
   }),
   ...securitySettings,
 } as const;
+
+/** Where Prometheus scrapes a service; services of one machine have different ports by default. */
+export function prometheusSetting(fallback: string): Setting<string | undefined> {
+  return setting({
+    variable: 'LUNASTREAM_PROMETHEUS_LISTEN',
+    schema: addressOrOffSchema,
+    fallback,
+    help: 'Address that Prometheus scrapes, host:port; port 0 takes any, off none. What is told there is no secret',
+  });
+}

@@ -7,6 +7,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { isIP } from 'node:net';
+import { traceClientCalls } from '@lunastream/telemetry';
 import { LOOPBACK_ONLY, type ConnectionSecurity } from './connection-security.ts';
 import { hostOf, isLoopback } from './peer-address.ts';
 
@@ -55,10 +56,13 @@ export function createClient<Client>(
   address: string,
   { security = LOOPBACK_ONLY, serverName = nameOf(address) }: ConnectOptions = {},
 ): Client {
-  const options =
-    security.tls === undefined || serverName === undefined
-      ? CHANNEL_OPTIONS
-      : { ...CHANNEL_OPTIONS, 'grpc.ssl_target_name_override': serverName };
+  const options: ClientOptions = {
+    ...CHANNEL_OPTIONS,
+    interceptors: [traceClientCalls],
+    ...(security.tls === undefined || serverName === undefined
+      ? {}
+      : { 'grpc.ssl_target_name_override': serverName }),
+  };
   return new Constructor(address, security.channelCredentials(address), options);
 }
 

@@ -1,10 +1,13 @@
-import type {
-  handleServerStreamingCall,
-  handleUnaryCall,
-  ServerErrorResponse,
-  ServerUnaryCall,
-  ServerWritableStream,
+import {
+  status,
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  type Metadata,
+  type ServerErrorResponse,
+  type ServerUnaryCall,
+  type ServerWritableStream,
 } from '@grpc/grpc-js';
+import { NO_TELEMETRY, type CallObservation, type CallObserver } from '@lunastream/telemetry';
 import type { Authorize } from './bearer-token.ts';
 import type { Logger } from './logger.ts';
 import { RequestError, toGrpcStatus } from './request-error.ts';
@@ -16,6 +19,15 @@ export interface HandlerContext {
   readonly streams: StreamRegistry;
   /** Checks calls to protected handlers; without it everyone may call them. */
   readonly authorize?: Authorize;
+  /** Sees every call, for metrics and traces. */
+  readonly calls?: CallObserver;
+}
+
+function observe(
+  { calls = NO_TELEMETRY.calls }: HandlerContext,
+  call: { getPath(): string; readonly metadata: Metadata },
+): CallObservation {
+  return calls.begin({ path: call.getPath(), metadata: call.metadata });
 }
 
 /** Turns an async function into a unary handler. Whatever it throws is answered, and logged once. */
@@ -44,9 +56,19 @@ function answering<Request, Response>(
   return (call, callback) => {
     // Within an async function, so that a `handle` that throws instead of rejecting is answered too.
     const answer = async () => handle(call);
-    answer().then(
-      (response) => callback(null, response),
-      (error: unknown) => callback(toServerError(error, call.getPath(), context.logger)),
+    const { run, end } = observe(context, call);
+    void run(() =>
+      answer().then(
+        (response) => {
+          end(status.OK);
+          callback(null, response);
+        },
+        (error: unknown) => {
+          const refusal = toServerError(error, call.getPath(), context.logger);
+          end(refusal.code);
+          callback(refusal);
+        },
+      ),
     );
   };
 }
@@ -65,25 +87,31 @@ export function streamHandler<Request, Response>(
   onSent?: (response: Response) => void,
 ): handleServerStreamingCall<Request, Response> {
   return (call) => {
-    void context.streams.track(async (drainSignal) => {
-      const gone = new AbortController();
-      call.once('cancelled', () => gone.abort(new RequestError('cancelled', 'the client cancelled')));
-      const signal = AbortSignal.any([gone.signal, drainSignal]);
-      try {
-        for await (const response of handle(call.request, signal)) {
+    const { run, end } = observe(context, call);
+    void context.streams.track((drainSignal) =>
+      run(async () => {
+        const gone = new AbortController();
+        call.once('cancelled', () => gone.abort(new RequestError('cancelled', 'the client cancelled')));
+        const signal = AbortSignal.any([gone.signal, drainSignal]);
+        try {
+          for await (const response of handle(call.request, signal)) {
+            signal.throwIfAborted();
+            const written = onSent && ((error: unknown) => void (error ?? onSent(response)));
+            if (!call.write(response, written)) await drained(call, signal);
+          }
           signal.throwIfAborted();
-          const written = onSent && ((error: unknown) => void (error ?? onSent(response)));
-          if (!call.write(response, written)) await drained(call, signal);
+          end(status.OK);
+          call.end();
+        } catch (error) {
+          if (gone.signal.aborted) return end(status.CANCELLED);
+          // What a generator throws once its signal aborted only follows from that.
+          const reason: unknown = signal.aborted ? signal.reason : error;
+          const refusal = toServerError(reason, call.getPath(), context.logger);
+          end(refusal.code);
+          call.emit('error', refusal);
         }
-        signal.throwIfAborted();
-        call.end();
-      } catch (error) {
-        if (gone.signal.aborted) return;
-        // What a generator throws once its signal aborted only follows from that.
-        const reason: unknown = signal.aborted ? signal.reason : error;
-        call.emit('error', toServerError(reason, call.getPath(), context.logger));
-      }
-    });
+      }),
+    );
   };
 }
 
@@ -103,7 +131,11 @@ async function drained(call: ServerWritableStream<unknown, unknown>, signal: Abo
   });
 }
 
-function toServerError(error: unknown, path: string, logger: Logger): ServerErrorResponse & Error {
+function toServerError(
+  error: unknown,
+  path: string,
+  logger: Logger,
+): ServerErrorResponse & Error & { readonly code: status } {
   const { code, details } = toGrpcStatus(error);
   const known = error instanceof RequestError;
   logger[known ? 'info' : 'error'](

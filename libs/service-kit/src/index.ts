@@ -6,7 +6,7 @@ export {
   type Lookup,
   type ServerAddress,
 } from './address-watcher.ts';
-export { commonSettings } from './common-settings.ts';
+export { commonSettings, prometheusSetting } from './common-settings.ts';
 export {
   compileConfig,
   ConfigError,

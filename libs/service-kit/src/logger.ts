@@ -1,3 +1,4 @@
+import { logFields } from '@lunastream/telemetry';
 import { pino, type Logger, type LoggerOptions as LoggerSettings } from 'pino';
 
 export type { Logger } from 'pino';
@@ -16,7 +17,8 @@ export interface LoggerOptions {
 }
 
 /**
- * Makes a service's logger: a JSON line per entry, times as ISO text. pino's own destination is never used: it waits for
+ * Makes a service's logger: a JSON line per entry, times as ISO text, with the ids of the run and
+ * trace that the line belongs to. pino's own destination is never used: it waits for
  * ever at the end of a process whose standard output nobody reads any more.
  */
 export function createLogger({ service, level, destination }: LoggerOptions): Logger {
@@ -24,6 +26,7 @@ export function createLogger({ service, level, destination }: LoggerOptions): Lo
     level,
     base: { service },
     timestamp: pino.stdTimeFunctions.isoTime,
+    mixin: logFields,
     formatters: { level: (label) => ({ level: label }) },
   };
   return pino(options, destination);

@@ -7,6 +7,7 @@ import {
   type Environment,
   type Settings,
 } from './config.ts';
+import { prometheusAddressOf, startTelemetry, type Telemetry } from '@lunastream/telemetry';
 import type { commonSettings } from './common-settings.ts';
 import { ConnectionSecurity, isSecurityFault } from './connection-security.ts';
 import { watchEventLoop } from './event-loop-delay.ts';
@@ -14,6 +15,7 @@ import { createClient, type ClientConstructor } from './grpc-client.ts';
 import { GrpcServer, type ServedService } from './grpc-server.ts';
 import type { HandlerContext } from './handlers.ts';
 import { createLogger, type Logger } from './logger.ts';
+import { reportProcess } from './report-process.ts';
 import { StreamRegistry } from './stream-registry.ts';
 
 /**
@@ -49,6 +51,8 @@ export interface ServiceContext extends HandlerContext {
    * @throws InsecureConnectionError when `address` is beyond this machine, without TLS.
    */
   connect<Client>(Constructor: ClientConstructor<Client>, address: string, serverName?: string): Client;
+  /** What the service tells of itself. */
+  readonly telemetry: Telemetry;
 }
 
 /** A service that is ready to serve. */
@@ -81,9 +85,14 @@ export interface HostProcess {
 export interface ServingMessage {
   readonly type: 'serving';
   readonly address: string;
+  /** Address that Prometheus scrapes; absent where there is none. */
+  readonly prometheus?: string;
 }
 
-type CommonConfig = ConfigOf<typeof commonSettings> & { readonly listen: string };
+type CommonConfig = ConfigOf<typeof commonSettings> & {
+  readonly listen: string;
+  readonly prometheusListen?: string | undefined;
+};
 
 /** Runs a service until it is told to stop, then exits the process. */
 export async function runService<S extends Settings>(
@@ -117,12 +126,20 @@ export async function runService<S extends Settings>(
     return host.exit(2);
   }
   logger.info({ config: maskedConfig(definition.settings, host.env) }, 'configuration');
+  const telemetry = await startTelemetry({
+    service: definition.name,
+    prometheusAddress: prometheusAddressOf(host.env, common.prometheusListen),
+    environment: host.env,
+    onProblem: (problem, details) => logger.warn(details, problem),
+  });
   try {
-    await serve(definition, { config, security }, logger, host);
+    await serve(definition, { config, security, telemetry }, logger, host);
+    await telemetry.shutdown();
     host.exit(0);
   } catch (error) {
     enterState(logger, 'FAILED');
     logger.fatal({ err: error }, error instanceof Error ? error.message : String(error));
+    await telemetry.shutdown();
     host.exit(isSecurityFault(error) ? 2 : 1);
   } finally {
     security.close();
@@ -137,9 +154,15 @@ function enterState(
   logger.info({ state, ...fields }, `state ${state}`);
 }
 
+interface ServiceParts<S extends Settings> {
+  readonly config: ConfigOf<S>;
+  readonly security: ConnectionSecurity;
+  readonly telemetry: Telemetry;
+}
+
 async function serve<S extends Settings>(
   definition: ServiceDefinition<S>,
-  { config, security }: { readonly config: ConfigOf<S>; readonly security: ConnectionSecurity },
+  { config, security, telemetry }: ServiceParts<S>,
   logger: Logger,
   host: HostProcess,
 ): Promise<void> {
@@ -150,6 +173,8 @@ async function serve<S extends Settings>(
     logger,
     streams,
     authorize: security.authorize,
+    calls: telemetry.calls,
+    telemetry,
     connect: (Constructor, address, serverName) =>
       createClient(Constructor, address, { security, ...(serverName === undefined ? {} : { serverName }) }),
   });
@@ -159,10 +184,13 @@ async function serve<S extends Settings>(
     const server = new GrpcServer(started.services, streams, { security, limits, logger });
     const address = await server.listen(listen);
     server.setServing(true);
-    enterState(logger, 'SERVING', { address });
-    host.send?.({ type: 'serving', address } satisfies ServingMessage);
+    const { prometheusAddress: prometheus } = telemetry;
+    const addresses = { address, ...(prometheus === undefined ? {} : { prometheus }) };
+    enterState(logger, 'SERVING', addresses);
+    host.send?.({ type: 'serving', ...addresses } satisfies ServingMessage);
 
     const eventLoopDelay = watchEventLoop();
+    telemetry.observe((report) => reportProcess(report, eventLoopDelay()));
     const reason = await stopRequested;
     logger.info({ eventLoopDelay: eventLoopDelay() }, 'event loop delay while serving');
     enterState(logger, 'DRAINING', { reason });

@@ -12,6 +12,11 @@ export const addressSchema = z.string().refine(
   { error: 'must be host:port' },
 );
 
+/** An address, or "off" for none: undefined. */
+export const addressOrOffSchema = z
+  .union([z.literal('off'), addressSchema], { error: 'must be host:port or off' })
+  .transform((text) => (text === 'off' ? undefined : text));
+
 const DNS_SCHEME = 'dns:///';
 
 /** Where servers are: an address "host:port", or "dns:///name:port" for all that the name stands for. */

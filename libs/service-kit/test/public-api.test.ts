@@ -32,6 +32,7 @@ it('exports these names and no others', () => {
       "mapInOrder",
       "maskedConfig",
       "optionalTextSchema",
+      "prometheusSetting",
       "protectedUnaryHandler",
       "rankServers",
       "readStream",

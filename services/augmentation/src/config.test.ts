@@ -10,6 +10,7 @@ describe('settings of an augmentation worker', () => {
       chunkCacheAddress: '127.0.0.1:50051',
       threads: availableParallelism(),
       chunkCacheBytes: 256 * 2 ** 20,
+      prometheusListen: '127.0.0.1:9465',
       ...compileConfig(commonSettings, {}),
     });
   });

@@ -3,6 +3,7 @@ import {
   addressSchema,
   commonSettings,
   integerSchema,
+  prometheusSetting,
   setting,
   sizeOrNoneSchema,
 } from '@lunastream/service-kit';
@@ -26,6 +27,7 @@ export const settings = {
     fallback: String(availableParallelism()),
     help: 'Threads that transform samples, 1..256; as many as there are cores unless set',
   }),
+  prometheusListen: prometheusSetting('127.0.0.1:9465'),
   chunkCacheBytes: setting({
     variable: 'AUGMENTATION_CHUNK_CACHE',
     schema: sizeOrNoneSchema,

@@ -23,6 +23,7 @@ describe('settings of the chunk cache', () => {
       memoryLimitBytes: 512 * 2 ** 20,
       storeLimitBytes: 20 * 2 ** 30,
       volumeLimitBytes: 2 ** 30,
+      prometheusListen: '127.0.0.1:9464',
       ...compileConfig(commonSettings, {}),
     });
     expect(faultsOf({})).toEqual([expect.stringContaining('CHUNK_CACHE_DATASETS is missing')]);

@@ -1,5 +1,11 @@
 import type { DatasetLocation } from '@lunastream/chunk-source';
-import { addressSchema, commonSettings, setting, sizeSchema } from '@lunastream/service-kit';
+import {
+  addressSchema,
+  commonSettings,
+  prometheusSetting,
+  setting,
+  sizeSchema,
+} from '@lunastream/service-kit';
 import { z } from 'zod';
 
 const DATASET = /^([A-Za-z0-9_-]+)=(.+)$/;
@@ -55,5 +61,6 @@ export const settings = {
     fallback: '1GiB',
     help: 'Most bytes of decompressed scans kept in memory; uncompressed scans are read in windows and take none',
   }),
+  prometheusListen: prometheusSetting('127.0.0.1:9464'),
   ...commonSettings,
 } as const;

@@ -2,6 +2,7 @@ import {
   addressSchema,
   commonSettings,
   integerSchema,
+  prometheusSetting,
   setting,
   sizeSchema,
   targetListSchema,
@@ -58,5 +59,6 @@ export const settings = {
     fallback: '3000',
     help: 'A lease that is open for as long is also given to another worker, 10..600000',
   }),
+  prometheusListen: prometheusSetting('127.0.0.1:9466'),
   ...commonSettings,
 } as const;

@@ -91,6 +91,7 @@ describe('findForeignDependencies()', () => {
         zod: '^4.0.0',
         '@lunastream/random': '*',
         alias: 'npm:zod@4.0.0',
+        scoped: 'npm:@scope/name@1.0.0',
         local: 'file:../local',
       },
       devDependencies: { web: 'https://example.org/web.tgz', hub: 'owner/repository', any: '>=1 <3' },

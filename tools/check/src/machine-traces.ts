@@ -56,6 +56,6 @@ export function findForeignDependencies(manifestText: string): string[] {
   const manifest = JSON.parse(manifestText) as Record<string, Readonly<Record<string, string>> | undefined>;
   return ['dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies']
     .flatMap((list) => Object.entries(manifest[list] ?? {}))
-    .filter(([, version]) => /[:/]/.test(version.replace(/^npm:/, '')))
+    .filter(([, version]) => /[:/]/.test(version.replace(/^npm:(@[\w.-]+\/)?/, '')))
     .map(([name, version]) => `${name} from ${version}`);
 }

@@ -20,6 +20,8 @@ export interface LocalStackOptions {
   readonly stateFolder: string;
   /** Port of the trainer; 0 takes any. The other services always take any. */
   readonly trainerPort: number;
+  /** First port that Prometheus scrapes, the next ones for the next services; 0 takes any. Absent: none. */
+  readonly prometheusPort?: number | undefined;
   readonly environment: Environment;
   /** Told in one sentence when a service ended and is started again. */
   readonly onRestart: (sentence: string) => void;
@@ -30,6 +32,12 @@ export interface StackAddresses {
   readonly chunkCache: string;
   readonly workers: readonly string[];
   readonly trainer: string;
+}
+
+/** Where Prometheus scrapes a service. */
+export interface ScrapeTarget {
+  readonly name: string;
+  readonly address: string;
 }
 
 /** A service of the stack and the process that runs it now. */
@@ -67,6 +75,7 @@ export class LocalStack {
     const logFolder = join(options.stateFolder, 'logs');
     await mkdir(logFolder, { recursive: true });
     const started: RunningService[] = [];
+    const nextScrapeAddress = scrapeAddresses(options.prometheusPort);
     const launch = async (
       name: string,
       service: ServiceSpec['service'],
@@ -75,7 +84,7 @@ export class LocalStack {
       const spec = {
         name,
         service,
-        environment: { ...options.environment, ...variables },
+        environment: { ...options.environment, ...variables, [SCRAPED_AT]: nextScrapeAddress() },
         logPath: join(logFolder, `${name}.log`),
       };
       const current = await launchService(spec);
@@ -96,6 +105,13 @@ export class LocalStack {
   /** Names and process ids, for those who watch or disturb them. */
   get processes(): { readonly name: string; readonly pid: number }[] {
     return this.#services.map(({ spec, current }) => ({ name: spec.name, pid: current.process.pid! }));
+  }
+
+  /** Where Prometheus scrapes the services; empty unless that was asked for. */
+  get scrapeTargets(): ScrapeTarget[] {
+    return this.#services.flatMap(({ spec, current: { prometheus } }) =>
+      prometheus === undefined ? [] : [{ name: spec.name, address: prometheus }],
+    );
   }
 
   /** Resolves when the trainer ends. */
@@ -147,8 +163,21 @@ const LISTEN_VARIABLE = {
   trainer: 'TRAINER_LISTEN',
 } as const;
 
-function atAddress({ spec, address }: RunningService): ServiceSpec {
-  return { ...spec, environment: { ...spec.environment, [LISTEN_VARIABLE[spec.service]]: address } };
+const SCRAPED_AT = 'LUNASTREAM_PROMETHEUS_LISTEN';
+
+function atAddress({ spec, address, current: { prometheus } }: RunningService): ServiceSpec {
+  const addresses = {
+    [LISTEN_VARIABLE[spec.service]]: address,
+    ...(prometheus === undefined ? {} : { [SCRAPED_AT]: prometheus }),
+  };
+  return { ...spec, environment: { ...spec.environment, ...addresses } };
+}
+
+/** Addresses for one service after another; "off" when there is no first port. */
+function scrapeAddresses(firstPort: number | undefined): () => string {
+  let next = 0;
+  if (firstPort === undefined) return () => 'off';
+  return () => `127.0.0.1:${firstPort === 0 ? 0 : firstPort + next++}`;
 }
 
 /** The cache first, then the workers that ask it, then the trainer that leases from them. */

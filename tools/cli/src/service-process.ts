@@ -26,6 +26,8 @@ export interface ServiceProcess {
   readonly process: ChildProcess;
   /** "host:port" that it listens on. */
   readonly address: string;
+  /** "host:port" that Prometheus scrapes; undefined where there is none. */
+  readonly prometheus: string | undefined;
   /** Resolves when the process has ended. */
   readonly ended: Promise<void>;
 }
@@ -50,7 +52,8 @@ export async function launchService(
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   void ended.then(() => log.end());
   try {
-    return { process: child, address: await servingAddress(child, signal), ended };
+    const { address, prometheus } = await servingMessage(child, signal);
+    return { process: child, address, prometheus, ended };
   } catch (cause) {
     child.kill('SIGKILL');
     await ended;
@@ -62,12 +65,12 @@ export async function launchService(
   }
 }
 
-async function servingAddress(child: ChildProcess, signal?: AbortSignal): Promise<string> {
+async function servingMessage(child: ChildProcess, signal?: AbortSignal): Promise<ServingMessage> {
   let timer: NodeJS.Timeout | undefined;
   let onAbort: (() => void) | undefined;
   try {
-    return await new Promise<string>((resolve, reject) => {
-      child.once('message', (message) => resolve((message as ServingMessage).address));
+    return await new Promise<ServingMessage>((resolve, reject) => {
+      child.once('message', (message) => resolve(message as ServingMessage));
       child.once('exit', () => reject(new Error('it ended')));
       child.once('error', reject);
       onAbort = () => reject(new Error('it is no longer wanted'));

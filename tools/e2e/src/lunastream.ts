@@ -25,7 +25,11 @@ export function startService(
   environment: Readonly<Record<string, string>> = {},
   args: readonly string[] = [],
 ): ProcessRun {
-  return new ProcessRun(join(workspaceRoot, `services/${name}/dist/src/main.js`), args, { cwd, environment });
+  return new ProcessRun(join(workspaceRoot, `services/${name}/dist/src/main.js`), args, {
+    cwd,
+    // Tests run beside each other: none takes the port that Prometheus scrapes by default.
+    environment: { LUNASTREAM_PROMETHEUS_LISTEN: 'off', ...environment },
+  });
 }
 
 /** A line of `--json` output. */

@@ -1,3 +1,4 @@
+import type { CallObserver } from '@lunastream/telemetry';
 import { createClient, type ClientConstructor, type ConnectOptions } from '../grpc-client.ts';
 import { GrpcServer, type DrainOptions, type GrpcServerOptions, type ServedService } from '../grpc-server.ts';
 import type { HandlerContext } from '../handlers.ts';
@@ -30,17 +31,22 @@ export interface InProcessServer {
 
 /**
  * Starts the services that `createServices` makes, with health and reflection as in production. The caller stops it, for
- * example by `onTestFinished(() => server.stop())`.
+ * example by `onTestFinished(() => server.stop())`. `calls` sees the calls, where a test is about that.
  */
 export async function startInProcessServer(
   createServices: (context: HandlerContext) => readonly ServedService[],
-  options: Omit<GrpcServerOptions, 'logger'> = {},
+  { calls, ...options }: Omit<GrpcServerOptions, 'logger'> & { readonly calls?: CallObserver } = {},
 ): Promise<InProcessServer> {
   const log: LogLine[] = [];
   const destination = { write: (line: string) => void log.push(JSON.parse(line) as LogLine) };
   const logger = createLogger({ service: 'in-process', level: 'debug', destination });
   const streams = new StreamRegistry();
-  const context = { logger, streams, ...(options.security && { authorize: options.security.authorize }) };
+  const context = {
+    logger,
+    streams,
+    ...(calls && { calls }),
+    ...(options.security && { authorize: options.security.authorize }),
+  };
   const server = new GrpcServer(createServices(context), streams, { ...options, logger });
   const address = await server.listen('127.0.0.1:0');
   server.setServing(true);

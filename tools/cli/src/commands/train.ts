@@ -13,6 +13,7 @@ import { CommandError, ExitCode } from '../errors.ts';
 import { LocalStack } from '../local-stack.ts';
 import { createRunDisplay, type DisplayForm } from '../run-display.ts';
 import { addTrainOptions, toRunSettings, wholeNumber, type TrainOptions } from '../train-options.ts';
+import { prometheusOption, tellScrapeTargets } from '../scrape-targets.ts';
 import { DEFAULT_STATE_FOLDER, type CommandContext } from './context.ts';
 import { exitCodeOf, RunSession } from './run-session.ts';
 
@@ -29,6 +30,7 @@ interface Options extends TrainOptions, ConnectionOptions {
   readonly out: string;
   readonly state: string;
   readonly resume?: string;
+  readonly prometheus?: number;
   readonly json?: true;
   readonly quiet?: true;
 }
@@ -52,6 +54,7 @@ export function registerTrain(program: Command, context: CommandContext): void {
       'continue a run from its last checkpoint up to --epochs; its other settings apply',
     )
     .option('--state <folder>', 'folder for cached chunks and service logs', DEFAULT_STATE_FOLDER)
+    .addOption(prometheusOption())
     .addOption(
       new Option('--trainer <host:port>', 'use a running trainer instead of starting one').conflicts('data'),
     )
@@ -83,10 +86,12 @@ async function train(options: Options, context: CommandContext): Promise<void> {
     runsFolder: resumed?.runsFolder ?? resolve(options.out),
     stateFolder: resolve(options.state),
     trainerPort: 0,
+    prometheusPort: options.prometheus,
     environment: securedEnvironment(options, context.environment),
     onRestart: (sentence) => context.terminal.err(`lunastream: ${sentence}\n`),
   });
   try {
+    await tellScrapeTargets(stack, resolve(options.state), (line) => context.terminal.err(line));
     const trained = trainOn(stack.addresses.trainer, options, context, resumed?.runId ?? '');
     trained.catch(() => undefined);
     const ended = await Promise.race([trained, stack.trainerEnd()]);

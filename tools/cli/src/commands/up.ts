@@ -6,6 +6,7 @@ import { CommandError, ExitCode } from '../errors.ts';
 import { LocalStack } from '../local-stack.ts';
 import { formatTable } from '../closing-table.ts';
 import { wholeNumber } from '../train-options.ts';
+import { prometheusOption, tellScrapeTargets } from '../scrape-targets.ts';
 import { DEFAULT_STATE_FOLDER, DEFAULT_TRAINER_ADDRESS, type CommandContext } from './context.ts';
 
 interface Options extends ConnectionOptions {
@@ -14,6 +15,7 @@ interface Options extends ConnectionOptions {
   readonly out: string;
   readonly state: string;
   readonly port: number;
+  readonly prometheus?: number;
   readonly json?: true;
 }
 
@@ -32,6 +34,7 @@ export function registerUp(program: Command, context: CommandContext): void {
         .default(Number(DEFAULT_TRAINER_ADDRESS.split(':')[1]))
         .argParser(wholeNumber(0, 65_535)),
     )
+    .addOption(prometheusOption())
     .option('--json', 'addresses as one line of JSON')
     .action((options: Options) => up(options, context));
   addConnectionOptions(command);
@@ -48,13 +51,17 @@ async function up(
     runsFolder: resolve(options.out),
     stateFolder: resolve(options.state),
     trainerPort: options.port,
+    prometheusPort: options.prometheus,
     environment: securedEnvironment(options, environment),
     onRestart: (sentence) => terminal.err(`lunastream: ${sentence}\n`),
   });
   try {
+    await tellScrapeTargets(stack, resolve(options.state), (line) => terminal.err(line));
     const { chunkCache, workers, trainer } = stack.addresses;
-    if (options.json) terminal.out(`${JSON.stringify({ ...stack.addresses, processes: stack.processes })}\n`);
-    else {
+    if (options.json) {
+      const { addresses, processes, scrapeTargets } = stack;
+      terminal.out(`${JSON.stringify({ ...addresses, processes, scrapeTargets })}\n`);
+    } else {
       const rows = [
         ['chunk-cache', chunkCache],
         ...workers.map((address, index) => [`augmentation-${index + 1}`, address]),

@@ -1,0 +1,24 @@
+export {
+  ATTRIBUTES,
+  type AttributeDefinition,
+  type AttributeName,
+  type AttributeValue,
+} from './attributes.ts';
+export { instrumentsDocument } from './instruments-document.ts';
+export type { AttributesOf, Observer, Report } from './observations.ts';
+export { prometheusAddressOf } from './otlp-readers.ts';
+export { prometheusName } from './prometheus-name.ts';
+export {
+  instrument,
+  INSTRUMENTS,
+  seriesLimit,
+  type HistogramName,
+  type InstrumentDefinition,
+  type InstrumentKind,
+  type InstrumentName,
+  type ObservedName,
+  type ReportingService,
+} from './registry.ts';
+export { traceClientCalls, type CallObservation, type CallObserver } from './rpc-calls.ts';
+export { logFields, withRun } from './run-context.ts';
+export { NO_TELEMETRY, startTelemetry, type Telemetry, type TelemetryOptions } from './start-telemetry.ts';
