@@ -12,7 +12,12 @@ it('@lunastream/engine exports these values and no others', () => {
     'createEngine',
     'decodeCheckpoint',
     'encodeCheckpoint',
+    'encodeSafetensors',
     'engineNames',
     'hashState',
+    'modelTensors',
+    'readWeights',
+    'toLayersModel',
+    'withWeights',
   ]);
 });

@@ -2,7 +2,10 @@ export type { Batch, BatchResult, Engine, ModelState, ModelTensor } from './engi
 export type { EngineSettings } from './engine-settings.ts';
 export type { ChunkShape } from './luna-model.ts';
 export { createEngine, engineNames, type CreatedEngine } from './create-engine.ts';
+export { modelTensors, readWeights, withWeights } from './interchange/import-weights.ts';
+export { toLayersModel, type LayersModelFiles } from './interchange/layers-model.ts';
 export { hashState } from './model-state.ts';
+export { encodeSafetensors, type SafetensorsFile } from './safetensors.ts';
 export {
   decodeCheckpoint,
   encodeCheckpoint,

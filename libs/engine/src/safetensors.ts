@@ -1,5 +1,5 @@
 /**
- * The safetensors file format (https://github.com/huggingface/safetensors#format), float32 only: 8 bytes of header
+ * The safetensors file format (https://github.com/huggingface/safetensors#format), written in float32: 8 bytes of header
  * length (little endian), a JSON header that gives each tensor's type, shape and byte range and a map of strings under
  * `__metadata__`, then the tensors without gaps. Nothing in such a file can run code when it is read, unlike a pickle.
  */
@@ -13,10 +13,36 @@ export interface SafetensorsFile {
 }
 
 interface TensorEntry {
-  readonly dtype: 'F32';
+  readonly dtype: keyof typeof ELEMENT_TYPES;
   readonly shape: readonly number[];
   /** First byte and one past the last, counted from the end of the header. */
   readonly data_offsets: readonly [number, number];
+}
+
+/** Types that can be read, all into float32: PyTorch saves halves, and counters as 64-bit integers. */
+const ELEMENT_TYPES = {
+  F64: { sizeBytes: 8, read: (view: DataView, at: number) => view.getFloat64(at, true) },
+  F32: { sizeBytes: 4, read: (view: DataView, at: number) => view.getFloat32(at, true) },
+  F16: { sizeBytes: 2, read: (view: DataView, at: number) => fromHalf(view.getUint16(at, true)) },
+  // The upper half of a float32.
+  BF16: { sizeBytes: 2, read: (view: DataView, at: number) => fromBits(view.getUint16(at, true) << 16) },
+  I64: { sizeBytes: 8, read: (view: DataView, at: number) => Number(view.getBigInt64(at, true)) },
+  I32: { sizeBytes: 4, read: (view: DataView, at: number) => view.getInt32(at, true) },
+} as const;
+
+const bits = new DataView(new ArrayBuffer(4));
+function fromBits(word: number): number {
+  bits.setInt32(0, word);
+  return bits.getFloat32(0);
+}
+
+/** IEEE 754 binary16: 1 sign, 5 exponent and 10 fraction bits. */
+function fromHalf(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = (half >> 10) & 0x1f;
+  const fraction = half & 0x3ff;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : Number.NaN;
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 const LENGTH_BYTES = 8;
@@ -98,17 +124,18 @@ function toTensorEntry(name: string, value: unknown): TensorEntry {
     data_offsets: offsets,
   } = (value ?? {}) as Partial<Record<keyof TensorEntry, unknown>>;
   if (
-    dtype === 'F32' &&
+    typeof dtype === 'string' &&
+    Object.hasOwn(ELEMENT_TYPES, dtype) &&
     Array.isArray(shape) &&
     shape.every(isCount) &&
     Array.isArray(offsets) &&
     offsets.length === 2 &&
     offsets.every(isCount)
   ) {
-    return { dtype, shape, data_offsets: [offsets[0]!, offsets[1]!] };
+    return { dtype: dtype as TensorEntry['dtype'], shape, data_offsets: [offsets[0]!, offsets[1]!] };
   }
   throw new CorruptCheckpointError(
-    `tensor ${name} must have dtype F32, a shape and two data_offsets`,
+    `tensor ${name} must have a dtype of ${Object.keys(ELEMENT_TYPES).join(', ')}, a shape and two data_offsets`,
     JSON.stringify(value),
   );
 }
@@ -128,8 +155,8 @@ function assertGapless(
   dataBytes: number,
 ): void {
   let position = 0;
-  for (const { name, shape, data_offsets: offsets } of entries) {
-    const end = position + shape.reduce((product, side) => product * side, Float32Array.BYTES_PER_ELEMENT);
+  for (const { name, dtype, shape, data_offsets: offsets } of entries) {
+    const end = position + shape.reduce((product, side) => product * side, ELEMENT_TYPES[dtype].sizeBytes);
     if (offsets[0] !== position || offsets[1] !== end) {
       throw new CorruptCheckpointError(
         `tensor ${name} of shape [${shape.join(', ')}] must lie at bytes ${position} to ${end}`,
@@ -146,9 +173,20 @@ function assertGapless(
   }
 }
 
+/** A copy: the file's own bytes need not be aligned. */
+function toFloat32(bytes: Uint8Array, dtype: TensorEntry['dtype']): Float32Array {
+  // Bit by bit: reading numbers could change the bits of a NaN, and with them a checkpoint's hash.
+  if (dtype === 'F32') return new Float32Array(new Uint8Array(bytes).buffer);
+  const { sizeBytes, read } = ELEMENT_TYPES[dtype];
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Float32Array.from({ length: bytes.length / sizeBytes }, (_, element) =>
+    read(view, element * sizeBytes),
+  );
+}
+
 /**
  * The tensors in the order of their data, copied, and the metadata.
- * @throws CorruptCheckpointError when the file is cut off, too long, has gaps, or holds other than float32.
+ * @throws CorruptCheckpointError when the file is cut off, too long, has gaps, or holds a type that cannot be read.
  */
 export function decodeSafetensors(file: Uint8Array): SafetensorsFile {
   const { header, dataStart } = readHeader(file);
@@ -156,11 +194,9 @@ export function decodeSafetensors(file: Uint8Array): SafetensorsFile {
   const entries = Object.entries(rest).map(([name, value]) => ({ name, ...toTensorEntry(name, value) }));
   entries.sort((a, b) => a.data_offsets[0] - b.data_offsets[0]);
   assertGapless(entries, file.length - dataStart);
-  const tensors = entries.map(({ name, shape, data_offsets: [start, end] }): ModelTensor => {
-    // A copy: the file's own bytes need not be aligned to four.
-    const bytes = new Uint8Array(end - start);
-    bytes.set(file.subarray(dataStart + start, dataStart + end));
-    return { name, shape, values: new Float32Array(bytes.buffer) };
+  const tensors = entries.map(({ name, dtype, shape, data_offsets: [start, end] }): ModelTensor => {
+    const bytes = file.subarray(dataStart + start, dataStart + end);
+    return { name, shape, values: toFloat32(bytes, dtype) };
   });
   return { tensors, metadata: toMetadata(metadata) };
 }
