@@ -27,10 +27,11 @@ await runService(
         },
         onError: (sentence) => context.logger.warn(sentence),
       });
+      const samples = new LeaseScheduler(workers, config);
       const runs = new RunManager({
         runsFolder: config.runsFolder,
         datasets,
-        samples: new LeaseScheduler(workers, config),
+        samples,
         startEngine: (engineSettings) => ThreadedEngine.start(engineSettings),
         workerCount: () => workers.workers.length,
         sampleBufferBytes: config.sampleBufferBytes,
@@ -41,6 +42,7 @@ await runService(
         services: createHandlers(runs, context),
         beforeDrain: () => runs.stopActive(),
         close: () => {
+          context.logger.info({ leases: samples.counts }, 'leases given out, and what became of them');
           addresses.close();
           datasets.close();
           workers.close();
