@@ -2,7 +2,16 @@
 // that is built. A pruned install rather than a bundle: lmdb loads a native addon, threads and WebAssembly kernels are
 // found by their package's name, and stack traces keep the names of files.
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isNeeded } from './needed-files.mjs';
@@ -17,7 +26,12 @@ function readManifest(folder) {
 
 /** npm ends with an error when a command fails; its output is shown as it comes. */
 function npm(cwd, ...args) {
-  return execFileSync('npm', args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 2 ** 26 });
+  return execFileSync('npm', args, {
+    cwd,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    maxBuffer: 2 ** 26,
+  });
 }
 
 /** Folders of the workspace's projects, relative to it. */
@@ -33,12 +47,32 @@ function projectFolders() {
 /** Installs what `service` depends on, our own packages as links to their folders. */
 function install(service, target) {
   mkdirSync(target, { recursive: true });
-  for (const path of ['package.json', 'package-lock.json', ...projectFolders().map((folder) => `${folder}/package.json`)]) {
+  for (const path of [
+    'package.json',
+    'package-lock.json',
+    ...projectFolders().map((folder) => `${folder}/package.json`),
+  ]) {
     mkdirSync(dirname(join(target, path)), { recursive: true });
     cpSync(join(workspace, path), join(target, path));
   }
-  npm(target, 'ci', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund', `--workspace=services/${service}`, ...Object.entries(PLATFORM).map(([name, value]) => `--${name}=${value}`));
-  const sbom = npm(target, 'sbom', '--omit=dev', '--sbom-format=cyclonedx', '--package-lock-only', `--workspace=services/${service}`);
+  npm(
+    target,
+    'ci',
+    '--omit=dev',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    `--workspace=services/${service}`,
+    ...Object.entries(PLATFORM).map(([name, value]) => `--${name}=${value}`),
+  );
+  const sbom = npm(
+    target,
+    'sbom',
+    '--omit=dev',
+    '--sbom-format=cyclonedx',
+    '--package-lock-only',
+    `--workspace=services/${service}`,
+  );
   writeFileSync(join(target, 'sbom.cdx.json'), sbom);
 }
 
@@ -56,7 +90,12 @@ function addOwnPackages(target) {
       rmSync(join(target, folder), { recursive: true });
       continue;
     }
-    const files = ['dist/src', ...Object.values(readManifest(join(workspace, folder)).exports ?? {}).flatMap((entry) => typeof entry === 'string' ? [entry] : [])];
+    const files = [
+      'dist/src',
+      ...Object.values(readManifest(join(workspace, folder)).exports ?? {}).flatMap((entry) =>
+        typeof entry === 'string' ? [entry] : [],
+      ),
+    ];
     for (const path of files) {
       const source = join(workspace, folder, path);
       if (existsSync(source)) cpSync(source, join(target, folder, path), { recursive: true });
@@ -76,7 +115,9 @@ function prune(folder, root = folder) {
 
 const [service, target] = process.argv.slice(2);
 if (service === undefined || target === undefined || !existsSync(join(workspace, 'services', service))) {
-  throw new Error(`Cannot assemble a service: use assemble.mjs SERVICE FOLDER, got ${process.argv.slice(2).join(' ')}`);
+  throw new Error(
+    `Cannot assemble a service: use assemble.mjs SERVICE FOLDER, got ${process.argv.slice(2).join(' ')}`,
+  );
 }
 install(service, target);
 addOwnPackages(target);

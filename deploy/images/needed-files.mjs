@@ -1,18 +1,23 @@
 // What of an installed package a running service may load.
 
 /** Endings of files that no program loads. */
-const NEVER_LOADED = /\.(?:map|md|markdown|d\.[cm]?ts|[cm]?ts|tsx|flow|tsbuildinfo|gyp|gypi|c|cc|cpp|h|lock|yml|yaml|html)$/i;
+const NEVER_LOADED =
+  /\.(?:map|md|markdown|d\.[cm]?ts|[cm]?ts|tsx|flow|tsbuildinfo|gyp|gypi|c|cc|cpp|h|lock|yml|yaml|html)$/i;
 /** Folders of tests, documents and benchmarks in packages. */
-const NEVER_LOADED_FOLDERS = /(?:^|\/)(?:__tests__|test|tests|bench|benchmarks|benchmark|docs|doc|example|examples|\.github|testing)\//;
+const NEVER_LOADED_FOLDERS =
+  /(?:^|\/)(?:__tests__|test|tests|bench|benchmarks|benchmark|docs|doc|example|examples|\.github|testing)\//;
 /** Compiled tests of our own. */
 const OWN_TEST = /\.test\.js$/;
 /** Native builds for other C libraries and versions of Node: the images have glibc and Node-API. */
 const OTHER_BUILDS = /\.(?:musl|abi\d+(?:\.glibc|\.musl)?)\.node$/;
 /** tfjs as one file for browsers, beside the modules that Node loads. */
-const BROWSER_BUNDLE = /\/@tensorflow\/[^/]+\/dist\/tf[^/]*\.(?:fesm|es2017|min)[^/]*\.js$|\/@tensorflow\/[^/]+\/src\//;
+const BROWSER_BUNDLE =
+  /\/@tensorflow\/[^/]+\/dist\/tf[^/]*\.(?:fesm|es2017|min)[^/]*\.js$|\/@tensorflow\/[^/]+\/src\//;
 
 /** Whether the file at `path`, relative to the root of an install, may be loaded. Licences always stay. */
 export function isNeeded(path) {
   if (/(?:^|\/)(?:licen[cs]e|notice|copying)[^/]*$/i.test(path)) return true;
-  return ![NEVER_LOADED, NEVER_LOADED_FOLDERS, OWN_TEST, OTHER_BUILDS, BROWSER_BUNDLE].some((rule) => rule.test(path));
+  return ![NEVER_LOADED, NEVER_LOADED_FOLDERS, OWN_TEST, OTHER_BUILDS, BROWSER_BUNDLE].some((rule) =>
+    rule.test(path),
+  );
 }

@@ -34,6 +34,12 @@ export const commonSettings = {
     fallback: '600000',
     help: 'Milliseconds that a client may leave an answer unread before its connection is closed',
   }),
+  probeAddress: setting({
+    variable: 'LUNASTREAM_PROBE_LISTEN',
+    schema: addressOrOffSchema,
+    fallback: 'off',
+    help: 'Address for probes of a platform without TLS (liveness, startup, readiness), host:port; off for none',
+  }),
   ...securitySettings,
 } as const;
 

@@ -55,6 +55,7 @@ export {
   type StartedService,
 } from './run-service.ts';
 export { hostOf, isLoopback } from './peer-address.ts';
+export { PROBES, type Probe } from './probe-server.ts';
 export { securitySettings } from './security-settings.ts';
 export {
   addressSchema,

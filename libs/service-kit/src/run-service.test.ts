@@ -7,6 +7,7 @@ import { datasetService } from '../test/dataset-service.ts';
 import { checkHealth } from '../test/platform-clients.ts';
 import { commonSettings } from './common-settings.ts';
 import { setting, type Environment } from './config.ts';
+import { ProbeServer, PROBES } from './probe-server.ts';
 import {
   runService,
   type HostProcess,
@@ -106,8 +107,8 @@ function recordingService(steps: string[], beforeDrain?: StartedService['beforeD
 async function startServing(definition: ServiceDefinition<typeof settings>, host: FakeHost) {
   const serving = once(host, 'message') as Promise<[ServingMessage]>;
   const ended = runService(definition, host);
-  const [{ type, address }] = await serving;
-  return { type, address, ended };
+  const [{ type, address, probes }] = await serving;
+  return { type, address, probes, ended };
 }
 
 describe('runService() before it starts', () => {
@@ -213,6 +214,40 @@ describe('runService() serving', () => {
     fake.emit('SIGINT');
     await ended;
     expect(fake.exitCodes).toEqual([0]);
+  });
+});
+
+describe('runService() with an address for probes', () => {
+  const answers = async (address: string) =>
+    Object.fromEntries(
+      await Promise.all(PROBES.map(async (probe) => [probe, await checkHealth(address, probe)] as const)),
+    );
+
+  it('tells starting, serving and draining apart', async () => {
+    const host = new FakeHost({ SIZE: '3', LUNASTREAM_PROBE_LISTEN: '127.0.0.1:0' });
+    const seen: Record<string, unknown>[] = [];
+    let address = '';
+    const service = recordingService([], async () => void seen.push(await answers(address)));
+    const { probes, ended } = await startServing(service, host);
+    address = probes!;
+    expect(await answers(address)).toEqual({ liveness: 'SERVING', startup: 'SERVING', readiness: 'SERVING' });
+    host.emit('SIGTERM');
+    await ended;
+    expect(seen).toEqual([{ liveness: 'SERVING', startup: 'SERVING', readiness: 'NOT_SERVING' }]);
+    await expect(checkHealth(address, 'liveness')).rejects.toThrow();
+  });
+
+  it('is alive and not started while it opens what it needs', async () => {
+    const probes = await ProbeServer.start('127.0.0.1:0');
+    onTestFinished(() => probes.close());
+    expect(await answers(probes.address)).toEqual({
+      liveness: 'SERVING',
+      startup: 'NOT_SERVING',
+      readiness: 'NOT_SERVING',
+    });
+    await expect(ProbeServer.start(probes.address)).rejects.toThrow(
+      /^Cannot listen for probes on 127\.0\.0\.1:\d+: .*EADDRINUSE/,
+    );
   });
 });
 

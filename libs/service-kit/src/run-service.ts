@@ -16,6 +16,7 @@ import { GrpcServer, type ServedService } from './grpc-server.ts';
 import type { HandlerContext } from './handlers.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { reportProcess } from './report-process.ts';
+import { ProbeServer } from './probe-server.ts';
 import { StreamRegistry } from './stream-registry.ts';
 
 /**
@@ -87,6 +88,8 @@ export interface ServingMessage {
   readonly address: string;
   /** Address that Prometheus scrapes; absent where there is none. */
   readonly prometheus?: string;
+  /** Address that answers probes; absent where there is none. */
+  readonly probes?: string;
 }
 
 type CommonConfig = ConfigOf<typeof commonSettings> & {
@@ -132,8 +135,10 @@ export async function runService<S extends Settings>(
     environment: host.env,
     onProblem: (problem, details) => logger.warn(details, problem),
   });
+  let probes: ProbeServer | undefined;
   try {
-    await serve(definition, { config, security, telemetry }, logger, host);
+    if (common.probeAddress !== undefined) probes = await ProbeServer.start(common.probeAddress);
+    await serve(definition, { config, security, telemetry, probes }, logger, host);
     await telemetry.shutdown();
     host.exit(0);
   } catch (error) {
@@ -142,6 +147,7 @@ export async function runService<S extends Settings>(
     await telemetry.shutdown();
     host.exit(isSecurityFault(error) ? 2 : 1);
   } finally {
+    probes?.close();
     security.close();
   }
 }
@@ -158,11 +164,12 @@ interface ServiceParts<S extends Settings> {
   readonly config: ConfigOf<S>;
   readonly security: ConnectionSecurity;
   readonly telemetry: Telemetry;
+  readonly probes: ProbeServer | undefined;
 }
 
 async function serve<S extends Settings>(
   definition: ServiceDefinition<S>,
-  { config, security, telemetry }: ServiceParts<S>,
+  { config, security, telemetry, probes }: ServiceParts<S>,
   logger: Logger,
   host: HostProcess,
 ): Promise<void> {
@@ -184,8 +191,13 @@ async function serve<S extends Settings>(
     const server = new GrpcServer(started.services, streams, { security, limits, logger });
     const address = await server.listen(listen);
     server.setServing(true);
+    probes?.setServing(true);
     const { prometheusAddress: prometheus } = telemetry;
-    const addresses = { address, ...(prometheus === undefined ? {} : { prometheus }) };
+    const addresses = {
+      address,
+      ...(prometheus === undefined ? {} : { prometheus }),
+      ...(probes === undefined ? {} : { probes: probes.address }),
+    };
     enterState(logger, 'SERVING', addresses);
     host.send?.({ type: 'serving', ...addresses } satisfies ServingMessage);
 
@@ -195,6 +207,7 @@ async function serve<S extends Settings>(
     logger.info({ eventLoopDelay: eventLoopDelay() }, 'event loop delay while serving');
     enterState(logger, 'DRAINING', { reason });
     server.setServing(false);
+    probes?.setServing(false);
     try {
       await started.beforeDrain?.();
     } finally {

@@ -12,6 +12,7 @@ it('exports these names and no others', () => {
       "GrpcServer",
       "InsecureConnectionError",
       "MAX_MESSAGE_BYTES",
+      "PROBES",
       "RequestError",
       "StreamRegistry",
       "addressSchema",
