@@ -25,6 +25,7 @@ export {
   type DatasetErrorKind,
   type OnDatasetError,
 } from './errors.ts';
+export { describeProblems } from './describe-problems.ts';
 export { findSeries } from './find-series.ts';
 export { loadDataset, type Dataset, type DatasetCounts, type LoadDatasetOptions } from './load-dataset.ts';
 export { createDiameterMatcher, type DiameterMatcher } from './match-diameter.ts';

@@ -62,6 +62,7 @@ export {
   booleanSchema,
   integerSchema,
   logLevelSchema,
+  namedFoldersSchema,
   optionalTextSchema,
   sizeOrNoneSchema,
   sizeSchema,

@@ -4,6 +4,7 @@ import {
   addressSchema,
   integerSchema,
   logLevelSchema,
+  namedFoldersSchema,
   sizeOrNoneSchema,
   sizeSchema,
   targetListSchema,
@@ -149,6 +150,24 @@ describe('sizeSchema', () => {
     expect(sizeSchema.safeParse(text).error?.issues).toMatchObject([
       { message: 'must be above 0 and below 8192TiB' },
     ]);
+  });
+});
+
+describe('namedFoldersSchema', () => {
+  it('reads names and folders', () => {
+    expect(namedFoldersSchema.parse('a=/x, b_2=rel/y=z')).toEqual([
+      { name: 'a', folder: '/x' },
+      { name: 'b_2', folder: 'rel/y=z' },
+    ]);
+  });
+
+  it.each([
+    ['', 'must be name=folder, several separated by commas'],
+    ['/x', 'must be name=folder, several separated by commas'],
+    ['a=/x,', 'must be name=folder, several separated by commas'],
+    ['a=/x,a=/y', 'must name each data set once'],
+  ])("refuses '%s'", (text, message) => {
+    expect(namedFoldersSchema.safeParse(text).error?.issues).toMatchObject([{ message }]);
   });
 });
 

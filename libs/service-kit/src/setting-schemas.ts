@@ -64,6 +64,23 @@ export const sizeOrNoneSchema = z.union([z.literal('0').transform(() => 0), size
   error: 'must be 0 or a size such as 512MiB',
 });
 
+const NAMED_FOLDER = /^([A-Za-z0-9_-]+)=(.+)$/;
+
+/** "name=folder", several separated by commas; names differ. */
+export const namedFoldersSchema = z.string().transform((text, context) => {
+  const matches = text.split(',').map((part) => NAMED_FOLDER.exec(part.trim()));
+  if (matches.some((match) => match === null)) {
+    context.addIssue({ code: 'custom', message: 'must be name=folder, several separated by commas' });
+    return z.NEVER;
+  }
+  const folders = matches.map((match) => ({ name: match![1]!, folder: match![2]! }));
+  if (new Set(folders.map(({ name }) => name)).size < folders.length) {
+    context.addIssue({ code: 'custom', message: 'must name each data set once' });
+    return z.NEVER;
+  }
+  return folders;
+});
+
 /** "true" or "false". */
 export const booleanSchema = z
   .enum(['true', 'false'], { error: 'must be true or false' })

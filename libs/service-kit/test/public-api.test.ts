@@ -32,6 +32,7 @@ it('exports these names and no others', () => {
       "logLevelSchema",
       "mapInOrder",
       "maskedConfig",
+      "namedFoldersSchema",
       "optionalTextSchema",
       "prometheusSetting",
       "protectedUnaryHandler",

@@ -1,29 +1,12 @@
-import type { DatasetLocation } from '@lunastream/chunk-source';
 import {
   addressSchema,
   commonSettings,
+  namedFoldersSchema,
   prometheusSetting,
   setting,
   sizeSchema,
 } from '@lunastream/service-kit';
 import { z } from 'zod';
-
-const DATASET = /^([A-Za-z0-9_-]+)=(.+)$/;
-
-/** "name=folder", several separated by commas; names differ. */
-const datasetsSchema = z.string().transform((text, context): DatasetLocation[] => {
-  const locations = text.split(',').map((part) => DATASET.exec(part.trim()));
-  if (locations.some((match) => match === null)) {
-    context.addIssue({ code: 'custom', message: 'must be name=folder, several separated by commas' });
-    return z.NEVER;
-  }
-  const datasets = locations.map((match) => ({ name: match![1]!, folder: match![2]! }));
-  if (new Set(datasets.map(({ name }) => name)).size < datasets.length) {
-    context.addIssue({ code: 'custom', message: 'must name each data set once' });
-    return z.NEVER;
-  }
-  return datasets;
-});
 
 export const settings = {
   listen: setting({
@@ -34,7 +17,7 @@ export const settings = {
   }),
   datasets: setting({
     variable: 'CHUNK_CACHE_DATASETS',
-    schema: datasetsSchema,
+    schema: namedFoldersSchema,
     help: 'Data sets to serve, name=folder, several separated by commas',
   }),
   storeFolder: setting({

@@ -18,7 +18,7 @@ import {
   type ChunkSource,
   type DatasetFault,
 } from '@lunastream/chunk-source';
-import type { Dataset } from '@lunastream/dataset';
+import { describeProblems, type Dataset } from '@lunastream/dataset';
 import {
   MAX_MESSAGE_BYTES,
   mapInOrder,
@@ -119,17 +119,6 @@ function summarize(name: string, dataset: Dataset): GetDatasetResponse {
     badScanCount: counts.badHeader,
     problems: describeProblems(dataset).slice(0, MAX_PROBLEMS),
   };
-}
-
-/** Bad scans first: each may be the reason for many candidates left out. */
-function describeProblems({ badSeries, exclusions, dir }: Dataset): string[] {
-  const outside = exclusions.filter(({ reason }) => reason === 'outside-scan');
-  return [
-    ...badSeries.map(({ seriesUid, reason }) => `Series ${seriesUid} cannot be used: ${reason.message}`),
-    ...outside.map(
-      ({ row }) => `${dir}/candidates.csv:${row.line}: the centre lies outside scan ${row.seriesUid}`,
-    ),
-  ];
 }
 
 function* candidatePages({ candidates }: Dataset): Generator<ListCandidatesResponse> {

@@ -1,5 +1,6 @@
 import type { ConfigError } from '@lunastream/service-kit';
 import { compileConfig, describeSettings } from '@lunastream/service-kit';
+import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { settings } from './config.ts';
 
@@ -13,6 +14,9 @@ describe('the configuration of the trainer', () => {
       leaseSize: 32,
       leasesPerWorker: 2,
       sampleBufferBytes: 256 * 2 ** 20,
+      localDatasets: undefined,
+      localThreads: availableParallelism(),
+      localStoreFolder: '.lunastream/chunks',
     });
   });
 
@@ -25,6 +29,12 @@ describe('the configuration of the trainer', () => {
       TRAINER_LEASE_SIZE: '8',
       TRAINER_LEASES_PER_WORKER: '3',
       TRAINER_SAMPLE_BUFFER: '1GiB',
+      TRAINER_LOCAL_DATASETS: 'luna=/data/luna,lidc=/data/lidc',
+      TRAINER_LOCAL_THREADS: '3',
+      TRAINER_LOCAL_STORE_FOLDER: '/chunks',
+      TRAINER_LOCAL_STORE_LIMIT: '3GiB',
+      TRAINER_LOCAL_MEMORY_LIMIT: '4MiB',
+      TRAINER_LOCAL_VOLUME_LIMIT: '5MiB',
     };
     expect(compileConfig(settings, environment)).toMatchObject({
       listen: '0.0.0.0:6000',
@@ -34,6 +44,15 @@ describe('the configuration of the trainer', () => {
       leaseSize: 8,
       leasesPerWorker: 3,
       sampleBufferBytes: 2 ** 30,
+      localDatasets: [
+        { name: 'luna', folder: '/data/luna' },
+        { name: 'lidc', folder: '/data/lidc' },
+      ],
+      localThreads: 3,
+      localStoreFolder: '/chunks',
+      localStoreLimitBytes: 3 * 2 ** 30,
+      localMemoryLimitBytes: 4 * 2 ** 20,
+      localVolumeLimitBytes: 5 * 2 ** 20,
     });
   });
 
@@ -44,6 +63,7 @@ describe('the configuration of the trainer', () => {
       TRAINER_LEASE_SIZE: '1025',
       TRAINER_LEASES_PER_WORKER: '0',
       TRAINER_SAMPLE_BUFFER: 'plenty',
+      TRAINER_LOCAL_DATASETS: '/data/luna',
     };
     let faults: readonly string[] = [];
     try {

@@ -2,12 +2,14 @@ import {
   addressSchema,
   commonSettings,
   integerSchema,
+  namedFoldersSchema,
   prometheusSetting,
   setting,
   sizeSchema,
   targetListSchema,
   targetSchema,
 } from '@lunastream/service-kit';
+import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 
 export const settings = {
@@ -60,5 +62,41 @@ export const settings = {
     help: 'A lease that is open for as long is also given to another worker, 10..600000',
   }),
   prometheusListen: prometheusSetting('127.0.0.1:9466'),
+  localDatasets: setting({
+    variable: 'TRAINER_LOCAL_DATASETS',
+    schema: z.union([z.literal('').transform(() => undefined), namedFoldersSchema]),
+    fallback: '',
+    help: 'Data sets to read and augment in this process, name=folder: then neither a cache nor workers are asked',
+  }),
+  localThreads: setting({
+    variable: 'TRAINER_LOCAL_THREADS',
+    schema: integerSchema(1, 256),
+    fallback: String(availableParallelism()),
+    help: 'Threads that transform samples of local data sets, 1..256; as many as there are cores unless set',
+  }),
+  localStoreFolder: setting({
+    variable: 'TRAINER_LOCAL_STORE_FOLDER',
+    schema: z.string().min(1),
+    fallback: '.lunastream/chunks',
+    help: 'Folder where chunks of local data sets are kept, made when absent',
+  }),
+  localStoreLimitBytes: setting({
+    variable: 'TRAINER_LOCAL_STORE_LIMIT',
+    schema: sizeSchema,
+    fallback: '20GiB',
+    help: 'Most bytes of chunks kept in it',
+  }),
+  localMemoryLimitBytes: setting({
+    variable: 'TRAINER_LOCAL_MEMORY_LIMIT',
+    schema: sizeSchema,
+    fallback: '512MiB',
+    help: 'Most bytes of chunks of local data sets kept in memory',
+  }),
+  localVolumeLimitBytes: setting({
+    variable: 'TRAINER_LOCAL_VOLUME_LIMIT',
+    schema: sizeSchema,
+    fallback: '1GiB',
+    help: 'Most bytes of decompressed scans of local data sets kept in memory',
+  }),
   ...commonSettings,
 } as const;

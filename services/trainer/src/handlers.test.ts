@@ -1,3 +1,4 @@
+import { DatasetFaultError } from '@lunastream/chunk-source';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Metadata, status } from '@grpc/grpc-js';
@@ -247,6 +248,18 @@ describe('StartRun refuses', () => {
       { datasets: fakeDatasetClient(DATASET, { failure: grpcError(given, 'it is so') }) },
       {},
       { code, details },
+    ),
+  );
+
+  it.each([
+    ['unknown', status.NOT_FOUND],
+    ['unreadable', status.FAILED_PRECONDITION],
+    ['changed', status.FAILED_PRECONDITION],
+  ] as const)('a data set of its own that is %s: status %i', (fault, code) =>
+    refusal(
+      { datasets: fakeDatasetClient(DATASET, { failure: new DatasetFaultError(fault, 'it is so') }) },
+      {},
+      { code, details: 'it is so' },
     ),
   );
 

@@ -1,3 +1,4 @@
+import { DatasetFaultError } from '@lunastream/chunk-source';
 import { TrainingServiceService, type TrainingServiceServer } from '@lunastream/contracts';
 import {
   isServiceError,
@@ -67,6 +68,8 @@ function toRequestError(error: unknown): unknown {
   if (error instanceof RunFolderError)
     return as(error.kind === 'missing' ? 'not-found' : 'failed-precondition');
   if (error instanceof UnusableDatasetError) return as('failed-precondition');
+  if (error instanceof DatasetFaultError)
+    return as(error.fault === 'unknown' ? 'not-found' : 'failed-precondition');
   if (isServiceError(error)) return fromChunkCache(error);
   return error;
 }

@@ -1,11 +1,10 @@
-import { AugmentationServiceClient, DatasetServiceClient } from '@lunastream/contracts';
-import { AddressWatcher, runService } from '@lunastream/service-kit';
+import { runService } from '@lunastream/service-kit';
 import { settings } from './config.ts';
 import { createHandlers } from './handlers.ts';
-import { LeaseScheduler } from './lease-scheduler.ts';
+import { openLocalSupply } from './local-supply.ts';
 import { RunManager } from './run-manager.ts';
 import { ThreadedEngine } from './threaded-engine.ts';
-import { WorkerPool } from './worker-pool.ts';
+import { startWorkerSupply } from './worker-supply.ts';
 
 await runService(
   {
@@ -14,26 +13,14 @@ await runService(
     settings,
     isProtected: true,
     start: async (config, context) => {
-      const datasets = context.connect(DatasetServiceClient, config.chunkCacheAddress);
-      const workers = new WorkerPool({
-        ...config,
-        connect: ({ address, serverName }) => context.connect(AugmentationServiceClient, address, serverName),
-      });
-      const addresses = await AddressWatcher.start({
-        targets: config.workerAddresses,
-        onChange: (servers) => {
-          context.logger.info({ workers: servers.map(({ address }) => address) }, 'augmentation workers');
-          workers.setServers(servers);
-        },
-        onError: (sentence) => context.logger.warn(sentence),
-      });
-      const samples = new LeaseScheduler(workers, config);
+      const supply =
+        config.localDatasets === undefined
+          ? await startWorkerSupply(config, context)
+          : openLocalSupply(config.localDatasets, config, context);
       const runs = new RunManager({
         runsFolder: config.runsFolder,
-        datasets,
-        samples,
+        ...supply,
         startEngine: (engineSettings) => ThreadedEngine.start(engineSettings),
-        workerCount: () => workers.workers.length,
         sampleBufferBytes: config.sampleBufferBytes,
         clock: { now: () => new Date(), nowMs: () => performance.now() },
         logger: context.logger,
@@ -41,13 +28,7 @@ await runService(
       return {
         services: createHandlers(runs, context),
         beforeDrain: () => runs.stopActive(),
-        close: () => {
-          context.logger.info({ leases: samples.counts }, 'leases given out, and what became of them');
-          addresses.close();
-          datasets.close();
-          workers.close();
-          return Promise.resolve();
-        },
+        close: () => supply.close(),
       };
     },
   },

@@ -1,14 +1,14 @@
 import { createRequire } from 'node:module';
-import type { DatasetServiceClient } from '@lunastream/contracts';
 import type { Checkpoint, Engine, EngineSettings } from '@lunastream/engine';
 import { errorText, type Logger } from '@lunastream/service-kit';
 import type { Clock } from './clock.ts';
-import { readTrainingDataset, type TrainingDataset } from './dataset-client.ts';
+import type { TrainingDataset } from './dataset-client.ts';
 import { RunFolderError, RunStoppedError } from './errors.ts';
 import { RunFolder, type RunRecord } from './run-folder.ts';
 import { isFinal, RunJournal, type RunEvent, type RunState, type RunStatus } from './run-journal.ts';
 import { compileRunSettings, LATER_SETTINGS, RunSettingsError, type RunSettings } from './run-settings.ts';
 import type { SampleSource } from './sample-source.ts';
+import type { SampleSupply } from './sample-supply.ts';
 import { splitDataset } from './split-dataset.ts';
 import { TrainingRun } from './training-run.ts';
 
@@ -29,7 +29,7 @@ interface ActiveRun {
 /** What runs are made from. */
 export interface RunManagerParts {
   readonly runsFolder: string;
-  readonly datasets: DatasetServiceClient;
+  readonly readDataset: SampleSupply['readDataset'];
   readonly samples: SampleSource;
   /** Rejects with an EngineStartError. */
   readonly startEngine: (settings: EngineSettings) => Promise<RunEngine>;
@@ -149,7 +149,7 @@ export class RunManager {
 
   /** Everything that can refuse a run comes before its folder is made: a refused run leaves nothing behind. */
   async #launch(requested: RunSettings, resumeRunId: string): Promise<RunFolder> {
-    const { runsFolder, datasets } = this.#parts;
+    const { runsFolder, readDataset } = this.#parts;
     const resumed = resumeRunId === '' ? undefined : await openResumed(runsFolder, resumeRunId);
     const settings = compileRunSettings(
       resumed === undefined
@@ -157,7 +157,7 @@ export class RunManager {
         : { ...LATER_SETTINGS, ...resumed.record.settings, ...pickRepeatable(requested) },
     );
     const stop = new AbortController();
-    const dataset = await readTrainingDataset(datasets, settings.dataset, stop.signal);
+    const dataset = await readDataset(settings.dataset, stop.signal);
     if (resumed !== undefined) assertResumable(resumed, settings, dataset);
     const split = splitDataset(dataset, settings);
     const engine = await this.#parts.startEngine({

@@ -1,7 +1,7 @@
 import type { DatasetServiceClient } from '@lunastream/contracts';
 import { createLogger } from '@lunastream/service-kit';
 import { withTemporaryFolder } from '@lunastream/testing';
-import type { TrainingDataset } from '../src/dataset-client.ts';
+import { readTrainingDataset, type TrainingDataset } from '../src/dataset-client.ts';
 import type { RunEvent } from '../src/run-journal.ts';
 import { RunManager, type RunManagerParts } from '../src/run-manager.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -39,7 +39,7 @@ function managerBench(runsFolder: string, options: ManagerBenchOptions = {}): Ma
   const clock = new FakeClock();
   const manager = new RunManager({
     runsFolder,
-    datasets,
+    readDataset: (name, signal) => readTrainingDataset(datasets, name, signal),
     samples,
     startEngine: () => {
       const started = new FakeEngine(engine);

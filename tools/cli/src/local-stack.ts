@@ -15,6 +15,8 @@ export interface LocalStackOptions {
   /** Data set folders by name. */
   readonly datasets: Readonly<Record<string, string>>;
   readonly workerCount: number;
+  /** The trainer reads and augments by itself: neither cache nor workers are started. */
+  readonly isLocalAugment?: boolean;
   readonly runsFolder: string;
   /** Folder of the chunk store and of the services' logs. */
   readonly stateFolder: string;
@@ -29,7 +31,8 @@ export interface LocalStackOptions {
 
 /** Where the services of a running stack answer. */
 export interface StackAddresses {
-  readonly chunkCache: string;
+  /** Undefined when the trainer reads by itself. */
+  readonly chunkCache: string | undefined;
   readonly workers: readonly string[];
   readonly trainer: string;
 }
@@ -48,9 +51,9 @@ interface RunningService {
 }
 
 /**
- * The three services as processes on loopback ports: a chunk cache, augmentation workers, a trainer. Cache and workers
- * hold nothing that a run needs, so one that ends is started again at its address and runs go on. The trainer is not:
- * its end is the end of its run.
+ * The three services as processes on loopback ports: a chunk cache, augmentation workers, a trainer; or a trainer that
+ * does the others' work itself. Cache and workers hold nothing that a run needs, so one that ends is started again at
+ * its address and runs go on. The trainer is not: its end is the end of its run.
  */
 export class LocalStack {
   readonly addresses: StackAddresses;
@@ -189,12 +192,23 @@ async function launchAll(
     variables: Record<string, string>,
   ) => Promise<string>,
 ): Promise<StackAddresses> {
+  const datasets = Object.entries(options.datasets)
+    .map(([name, folder]) => `${name}=${resolve(folder)}`)
+    .join(',');
+  const storeFolder = join(options.stateFolder, 'chunks');
+  if (options.isLocalAugment) {
+    const trainer = await launch('trainer', 'trainer', {
+      TRAINER_LISTEN: `127.0.0.1:${options.trainerPort}`,
+      TRAINER_LOCAL_DATASETS: datasets,
+      TRAINER_LOCAL_STORE_FOLDER: storeFolder,
+      TRAINER_RUNS_FOLDER: options.runsFolder,
+    });
+    return { chunkCache: undefined, workers: [], trainer };
+  }
   const chunkCache = await launch('chunk-cache', 'chunk-cache', {
     CHUNK_CACHE_LISTEN: '127.0.0.1:0',
-    CHUNK_CACHE_DATASETS: Object.entries(options.datasets)
-      .map(([name, folder]) => `${name}=${resolve(folder)}`)
-      .join(','),
-    CHUNK_CACHE_STORE_FOLDER: join(options.stateFolder, 'chunks'),
+    CHUNK_CACHE_DATASETS: datasets,
+    CHUNK_CACHE_STORE_FOLDER: storeFolder,
   });
   // The workers of one machine share its cores.
   const threadsPerWorker = String(Math.max(1, Math.floor(availableParallelism() / options.workerCount)));

@@ -103,6 +103,19 @@ describe('lunastream train', () => {
     }
   });
 
+  it('gives equal epochs and weights with --local-augment, which starts a trainer alone', async () => {
+    const { code, stderr } = await lunastream(
+      folder,
+      ...['train', '--data', data, ...SMALL_RUN, '--epochs', '2', '--out', 'local', '--state', 'local-state'],
+      ...['--local-augment', '--quiet'],
+    );
+    expect([code, stderr]).toEqual([0, '']);
+    expect(await readdir(join(folder, 'local-state/logs'))).toEqual(['trainer.log']);
+    const [streamed, local] = await Promise.all(['plain', 'local'].map((out) => onlyRun(join(folder, out))));
+    expect(await readEpochs(local!)).toBe(expectedEpochs);
+    expect(await stateHashOf(local!)).toBe(await stateHashOf(streamed!));
+  });
+
   it('resumes after an epoch as if it had never stopped', async () => {
     const common = ['--data', data, '--state', 'resumed', '--quiet'];
     const first = ['train', ...common, ...SMALL_RUN, '--epochs', '1', '--out', 'resumed-runs'];
@@ -248,6 +261,15 @@ describe('lunastream up', () => {
     expect((await up.finished).code).toBe(0);
   });
 });
+
+/** Hash of weights and optimizer state, from the header of the last checkpoint. */
+async function stateHashOf(run: string): Promise<string> {
+  const bytes = await readFile(join(run, 'checkpoints/last.safetensors'));
+  const header = bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE(0))).toString();
+  const { __metadata__: metadata } = JSON.parse(header) as { __metadata__: { state_sha256: string } };
+  expect(metadata.state_sha256).toMatch(/^[0-9a-f]{64}$/);
+  return metadata.state_sha256;
+}
 
 /** Processes whose parent is `pid`, from the process table of Linux. */
 async function childrenOf(pid: number): Promise<number[]> {

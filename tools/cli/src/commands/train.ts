@@ -27,6 +27,7 @@ interface Options extends TrainOptions, ConnectionOptions {
   readonly trainer?: string;
   readonly dataset: string;
   readonly workers: number;
+  readonly localAugment?: true;
   readonly out: string;
   readonly state: string;
   readonly resume?: string;
@@ -47,6 +48,12 @@ export function registerTrain(program: Command, context: CommandContext): void {
       new Option('--workers <count>', 'augmentation workers to start')
         .default(2)
         .argParser(wholeNumber(1, 256)),
+    )
+    .addOption(
+      new Option(
+        '--local-augment',
+        'read and augment in the trainer, on threads: no cache, no workers',
+      ).conflicts(['workers', 'trainer']),
     )
     .option('--out <folder>', 'folder below which the run gets its own, <tb-prefix>/<time>-<comment>', 'runs')
     .option(
@@ -83,6 +90,7 @@ async function train(options: Options, context: CommandContext): Promise<void> {
   const stack = await LocalStack.start({
     datasets: { [LOCAL_DATASET]: options.data },
     workerCount: options.workers,
+    isLocalAugment: options.localAugment === true,
     runsFolder: resumed?.runsFolder ?? resolve(options.out),
     stateFolder: resolve(options.state),
     trainerPort: 0,

@@ -12,6 +12,7 @@ import { DEFAULT_STATE_FOLDER, DEFAULT_TRAINER_ADDRESS, type CommandContext } fr
 interface Options extends ConnectionOptions {
   readonly data: string;
   readonly workers: number;
+  readonly localAugment?: true;
   readonly out: string;
   readonly state: string;
   readonly port: number;
@@ -26,6 +27,12 @@ export function registerUp(program: Command, context: CommandContext): void {
     .requiredOption('--data <folder>', 'LUNA16 folder to serve')
     .addOption(
       new Option('--workers <count>', 'augmentation workers').default(2).argParser(wholeNumber(1, 256)),
+    )
+    .addOption(
+      new Option(
+        '--local-augment',
+        'read and augment in the trainer, on threads: no cache, no workers',
+      ).conflicts('workers'),
     )
     .option('--out <folder>', 'folder below which every run gets its own', 'runs')
     .option('--state <folder>', 'folder for cached chunks and service logs', DEFAULT_STATE_FOLDER)
@@ -48,6 +55,7 @@ async function up(
   const stack = await LocalStack.start({
     datasets: { default: options.data },
     workerCount: options.workers,
+    isLocalAugment: options.localAugment === true,
     runsFolder: resolve(options.out),
     stateFolder: resolve(options.state),
     trainerPort: options.port,
@@ -63,7 +71,7 @@ async function up(
       terminal.out(`${JSON.stringify({ ...addresses, processes, scrapeTargets })}\n`);
     } else {
       const rows = [
-        ['chunk-cache', chunkCache],
+        ...(chunkCache === undefined ? [] : [['chunk-cache', chunkCache]]),
         ...workers.map((address, index) => [`augmentation-${index + 1}`, address]),
         ['trainer', trainer],
       ];
