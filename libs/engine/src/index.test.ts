@@ -3,18 +3,23 @@ import { expect, it } from 'vitest';
 
 it('@lunastream/engine exports these values and no others', () => {
   expect(Object.keys(engine).sort()).toEqual([
+    'CONSTANT_RATE',
     'CorruptCheckpointError',
     'EngineMemoryError',
     'EngineUnavailableError',
+    'INPUT_NORMALISATIONS',
     'InvalidBatchError',
     'InvalidEngineSettingsError',
+    'LEARNING_RATE_SCHEDULES',
     'ModelStateMismatchError',
+    'OPTIMIZER_NAMES',
     'createEngine',
     'decodeCheckpoint',
     'encodeCheckpoint',
     'encodeSafetensors',
     'engineNames',
     'hashState',
+    'learningRateAt',
     'modelTensors',
     'readWeights',
     'toLayersModel',

@@ -4,8 +4,17 @@ export type { ChunkShape } from './luna-model.ts';
 export { createEngine, engineNames, type CreatedEngine } from './create-engine.ts';
 export { modelTensors, readWeights, withWeights } from './interchange/import-weights.ts';
 export { toLayersModel, type LayersModelFiles } from './interchange/layers-model.ts';
-export { hashState } from './model-state.ts';
 export { encodeSafetensors, type SafetensorsFile } from './safetensors.ts';
+export { INPUT_NORMALISATIONS, type InputNormalisation } from './input-normalisation.ts';
+export {
+  CONSTANT_RATE,
+  LEARNING_RATE_SCHEDULES,
+  learningRateAt,
+  type LearningRateSchedule,
+  type RunPlace,
+} from './learning-rate.ts';
+export { hashState } from './model-state.ts';
+export { OPTIMIZER_NAMES, type OptimizerName } from './optimizers.ts';
 export {
   decodeCheckpoint,
   encodeCheckpoint,

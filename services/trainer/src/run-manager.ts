@@ -1,4 +1,6 @@
 import { createRequire } from 'node:module';
+import { hostname } from 'node:os';
+import type { CandidateSplit } from '@lunastream/dataset';
 import type { Checkpoint, Engine, EngineSettings } from '@lunastream/engine';
 import { errorText, type Logger } from '@lunastream/service-kit';
 import type { Clock } from './clock.ts';
@@ -6,10 +8,12 @@ import type { TrainingDataset } from './dataset-client.ts';
 import { RunFolderError, RunStoppedError } from './errors.ts';
 import { RunFolder, type RunRecord } from './run-folder.ts';
 import { isFinal, RunJournal, type RunEvent, type RunState, type RunStatus } from './run-journal.ts';
+import { toEngineRules } from './learning-settings.ts';
 import { compileRunSettings, LATER_SETTINGS, RunSettingsError, type RunSettings } from './run-settings.ts';
 import type { SampleSource } from './sample-source.ts';
 import type { SampleSupply } from './sample-supply.ts';
 import { splitDataset } from './split-dataset.ts';
+import { TensorboardLog } from './tensorboard-log.ts';
 import { TrainingRun } from './training-run.ts';
 
 /** An engine, and in one line why it was chosen. `dispose` ends it at once, whatever it is doing. */
@@ -154,18 +158,20 @@ export class RunManager {
     const settings = compileRunSettings(
       resumed === undefined
         ? requested
-        : { ...LATER_SETTINGS, ...resumed.record.settings, ...pickRepeatable(requested) },
+        : { ...LATER_SETTINGS, ...resumed.record.settings, ...pickRepeatable(requested, resumed.record) },
     );
     const stop = new AbortController();
     const dataset = await readDataset(settings.dataset, stop.signal);
     if (resumed !== undefined) assertResumable(resumed, settings, dataset);
     const split = splitDataset(dataset, settings);
+    assertTensorboardSample(settings, split.validation.length);
     const engine = await this.#parts.startEngine({
       engine: settings.engine,
       chunkShape: settings.chunkShape,
       learningRate: settings.learningRate,
       momentum: settings.momentum,
       runSeed: settings.seed,
+      ...toEngineRules(settings.learning),
       ...(settings.threads === undefined ? {} : { threads: settings.threads }),
     });
     try {
@@ -185,6 +191,7 @@ export class RunManager {
         journal,
         signal: stop.signal,
         resumeFrom: resumed?.checkpoint,
+        tensorboard: await this.#openTensorboard({ settings, split, folder, journal, resumed }),
       });
       this.#active = { folder, journal, stop, ended: this.#execute(run, { folder, journal, engine }) };
       return folder;
@@ -192,6 +199,30 @@ export class RunManager {
       engine.dispose();
       throw error;
     }
+  }
+
+  async #openTensorboard({
+    settings: { tensorboard },
+    split,
+    folder,
+    journal,
+    resumed,
+  }: {
+    readonly settings: RunSettings;
+    readonly split: CandidateSplit;
+    readonly folder: RunFolder;
+    readonly journal: RunJournal;
+    readonly resumed: ResumedRun | undefined;
+  }): Promise<TensorboardLog | undefined> {
+    if (tensorboard === undefined) return undefined;
+    const firstNodule = split.validation.findIndex(({ isNodule }) => isNodule);
+    const { clock } = this.#parts;
+    return TensorboardLog.open({
+      ...{ folder, clock, hostname: hostname() },
+      sample: tensorboard.sample ?? (firstNodule < 0 ? undefined : firstNodule),
+      ...(resumed === undefined ? {} : { resumedAt: resumed.checkpoint?.metadata.samplesSeen ?? 0 }),
+      warn: (text) => journal.add({ kind: 'line', time: clock.now(), level: 'WARNING', text }),
+    });
   }
 
   /** Which engine, and why: in the run's log, on the terminals that watch it, and in the trainer's own log. */
@@ -267,8 +298,11 @@ export class RunManager {
 }
 
 /** Settings that a resumed run may take anew: results of the epochs before do not depend on them. */
-function pickRepeatable({ epochs, threads, checkpointBatches }: RunSettings) {
-  return { epochs, threads, checkpointBatches };
+function pickRepeatable(
+  { epochs, threads, checkpointBatches, tensorboard }: RunSettings,
+  { settings }: RunRecord,
+) {
+  return { epochs, threads, checkpointBatches, tensorboard: tensorboard ?? settings.tensorboard };
 }
 
 const require = createRequire(import.meta.url);
@@ -300,6 +334,14 @@ async function readLastCheckpoint(folder: RunFolder): Promise<Checkpoint | undef
     if (error instanceof RunFolderError && error.kind === 'missing') return undefined;
     throw error;
   }
+}
+
+function assertTensorboardSample({ tensorboard }: RunSettings, validationSamples: number): void {
+  const sample = tensorboard?.sample;
+  if (sample === undefined || sample < validationSamples) return;
+  throw new RunSettingsError([
+    `tensorboard sample must be an ordinal below the ${validationSamples} validation samples, got ${sample}`,
+  ]);
 }
 
 function assertResumable(

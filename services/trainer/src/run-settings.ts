@@ -13,6 +13,7 @@ import {
 } from '@lunastream/dataset';
 import { BEST_SCORES, type BestScore } from '@lunastream/metrics';
 import { BORDER_RULES, formatShape, type BorderRule, type Shape } from '@lunastream/volume';
+import { CHAPTER_LEARNING, learningFaults, type LearningSettings } from './learning-settings.ts';
 
 /** Everything that decides the result of a run; recorded whole in run.json and in every checkpoint. */
 export interface RunSettings {
@@ -60,6 +61,15 @@ export interface RunSettings {
   readonly validationCadence: number;
   /** Validations without a better score after which the run ends; 0 trains all epochs. */
   readonly earlyStop: number;
+  readonly learning: LearningSettings;
+  /** Writes event files. Results do not depend on it. */
+  readonly tensorboard: TensorboardSettings | undefined;
+}
+
+/** What TensorBoard is shown beside the scores. */
+export interface TensorboardSettings {
+  /** Ordinal of the validation sample whose activations are shown; undefined takes the first nodule's. */
+  readonly sample: number | undefined;
 }
 
 /** What settings meant that were recorded before the setting came: such runs can be resumed. */
@@ -68,6 +78,8 @@ export const LATER_SETTINGS = {
   sampler: 'shuffled',
   validationCadence: 1,
   earlyStop: 0,
+  learning: CHAPTER_LEARNING,
+  tensorboard: undefined,
 } as const satisfies Partial<RunSettings>;
 
 /** Settings that cannot be trained; `faults` has a line for each. */
@@ -178,6 +190,7 @@ export function compileRunSettings(settings: RunSettings): RunSettings {
     ...(NAME.test(settings.tbPrefix) ? [] : [nameFault('tb prefix', settings.tbPrefix)]),
     ...(NAME.test(settings.comment) ? [] : [nameFault('comment', settings.comment)]),
     ...augmentationFaults(settings.augmentation),
+    ...learningFaults(settings.learning),
   ];
   if (faults.length > 0) throw new RunSettingsError(faults);
   return settings;

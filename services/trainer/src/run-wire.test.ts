@@ -7,10 +7,12 @@ import {
   RunState,
   WatchRunResponse,
 } from '@lunastream/contracts';
+import { INPUT_NORMALISATIONS, LEARNING_RATE_SCHEDULES, OPTIMIZER_NAMES } from '@lunastream/engine';
 import { BEST_SCORES, type EpochRecord } from '@lunastream/metrics';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SETTINGS } from '../test/training-fixtures.ts';
+import { CHAPTER_LEARNING } from './learning-settings.ts';
 import type { RunEvent, RunState as State } from './run-journal.ts';
 import type { RunView } from './run-manager.ts';
 import type { RunSettings } from './run-settings.ts';
@@ -19,6 +21,7 @@ import { fromWireSettings, toWireEvent, toWireRun, toWireState } from './run-wir
 const uint32 = fc.integer({ min: 0, max: 0xffff_ffff });
 // Proto3 does not tell -0 from 0.
 const number = fc.double({ noNaN: true }).map((value) => value + 0);
+const positive = fc.double({ noNaN: true, min: 1e-300 });
 const axis = fc.integer({ min: 16, max: 128 });
 const runSettings: fc.Arbitrary<RunSettings> = fc.record({
   dataset: fc.string(),
@@ -56,6 +59,21 @@ const runSettings: fc.Arbitrary<RunSettings> = fc.record({
   score: fc.constantFrom(...BEST_SCORES),
   validationCadence: fc.integer({ min: 1, max: 0xffff_ffff }),
   earlyStop: uint32,
+  learning: fc.record({
+    optimizer: fc.constantFrom(...OPTIMIZER_NAMES),
+    weightDecay: number,
+    largestGradientNorm: fc.option(positive, { nil: undefined }),
+    positiveWeight: positive,
+    focusing: number,
+    inputNormalisation: fc.constantFrom(...INPUT_NORMALISATIONS),
+    schedule: fc.record({
+      schedule: fc.constantFrom(...LEARNING_RATE_SCHEDULES),
+      stepEpochs: fc.integer({ min: 1, max: 0xffff_ffff }),
+      stepFactor: positive,
+      warmupEpochs: number,
+    }),
+  }),
+  tensorboard: fc.option(fc.record({ sample: fc.option(uint32, { nil: undefined }) }), { nil: undefined }),
 });
 const score = fc.option(number, { nil: null });
 const count = fc.nat();
@@ -121,6 +139,8 @@ describe('settings', () => {
       ratioSchedule: undefined,
       validationCadence: 1,
       earlyStop: 0,
+      learning: CHAPTER_LEARNING,
+      tensorboard: undefined,
       split: 'series',
       score: 'f1',
     });

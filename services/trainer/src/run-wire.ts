@@ -15,9 +15,10 @@ import {
 import { DEFAULT_BALANCED_EPOCH_LENGTH } from '@lunastream/dataset';
 import type { EpochRecord } from '@lunastream/metrics';
 import type { BorderRule } from '@lunastream/volume';
+import { fromWireLearning, toWireLearning } from './learning-wire.ts';
 import type { RunEvent, RunState, RunStatus } from './run-journal.ts';
 import type { RunView } from './run-manager.ts';
-import type { RunSettings } from './run-settings.ts';
+import { LATER_SETTINGS, type RunSettings } from './run-settings.ts';
 
 // Between the wire types of the training service and ours. Nothing is checked here: compileRunSettings does.
 
@@ -115,6 +116,8 @@ export function fromWireSettings(wire: WireRunSettings): RunSettings {
     score: SCORES[wire.score],
     validationCadence: wire.validationCadence || 1,
     earlyStop: wire.earlyStop,
+    learning: fromWireLearning(wire.learning),
+    tensorboard: wire.tensorboard && { sample: wire.tensorboard.sample },
   };
 }
 
@@ -129,6 +132,8 @@ function toWireSettings(settings: RunSettings): WireRunSettings {
     border: WIRE_BORDERS[settings.border],
     split: WIRE_SPLITS[settings.split],
     score: WIRE_SCORES[settings.score],
+    learning: toWireLearning(settings.learning),
+    tensorboard: settings.tensorboard && { sample: settings.tensorboard.sample },
     resumeRunId: '',
   };
 }
@@ -143,7 +148,7 @@ export function toWireRun({ record, folderPath, status, epochs }: RunView): Run 
     runId: record.runId,
     runFolder: folderPath,
     state: toWireState(status.state),
-    settings: toWireSettings(record.settings),
+    settings: toWireSettings({ ...LATER_SETTINGS, ...record.settings }),
     startedAt: new Date(record.startedAt),
     scores: epochs.map(toWireScores),
     bestEpoch: status.bestEpoch,

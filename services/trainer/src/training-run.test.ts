@@ -301,3 +301,28 @@ describe('a run that cannot go on', () => {
       await expect(run.run()).rejects.toThrow('the device is lost');
     }));
 });
+
+describe('the learning rate', () => {
+  it('follows the schedule from step to step, also of a run that is resumed', () =>
+    withTemporaryFolder(async (runs) => {
+      const schedule = { schedule: 'cosine', stepEpochs: 10, stepFactor: 0.1, warmupEpochs: 0 } as const;
+      const settings = { ...PLAIN, epochs: 2, learning: { ...PLAIN.learning, schedule } };
+      const whole = await benchIn(runs, { settings });
+      await whole.run.run();
+      // Ten training samples in batches of four: three steps an epoch.
+      const rates = [0, 1, 2, 3, 4, 5].map((step) => 0.0005 * (1 + Math.cos((Math.PI * step) / 6)));
+      expect(whole.engine.learningRates).toHaveLength(6);
+      for (const [step, rate] of whole.engine.learningRates.entries())
+        expect(rate).toBeCloseTo(rates[step]!, 12);
+      const first = await benchIn(runs, { settings });
+      await first.run.run();
+      const checkpoint = await first.parts.folder.readCheckpoint('last');
+      const resumed = await benchIn(runs, {
+        settings,
+        folder: first.parts.folder,
+        resumeFrom: { ...checkpoint, metadata: { ...checkpoint.metadata, epoch: 1, samplesSeen: 10 } },
+      });
+      await resumed.run.run();
+      expect(resumed.engine.learningRates).toEqual(whole.engine.learningRates.slice(3));
+    }));
+});

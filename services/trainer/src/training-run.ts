@@ -1,6 +1,12 @@
 import { NO_AUGMENTATION } from '@lunastream/augmentation';
 import { epochPlan, formatPredictions, type Candidate, type CandidateSplit } from '@lunastream/dataset';
-import type { BatchResult, Checkpoint, Engine, EpochProgress } from '@lunastream/engine';
+import {
+  learningRateAt,
+  type BatchResult,
+  type Checkpoint,
+  type Engine,
+  type EpochProgress,
+} from '@lunastream/engine';
 import {
   epochLogLines,
   epochStartLine,
@@ -12,7 +18,6 @@ import {
   taskStartLine,
   toEpochRecord,
   type EpochRecord,
-  type EpochSummary,
 } from '@lunastream/metrics';
 import { voxelCount } from '@lunastream/volume';
 import { BatchBuffers } from './batch-buffers.ts';
@@ -25,6 +30,7 @@ import { PassProgress } from './pass-progress.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { RunJournal } from './run-journal.ts';
 import type { RunSettings } from './run-settings.ts';
+import type { PassScores, TensorboardLog } from './tensorboard-log.ts';
 import type { SamplePlan, SampleSource, SampleStream } from './sample-source.ts';
 
 /** What a run is made of. */
@@ -45,6 +51,8 @@ export interface TrainingRunParts {
   readonly workerCount: number;
   /** Most bytes of samples ahead of the engine. */
   readonly sampleBufferBytes: number;
+  /** Shown what every epoch gave. */
+  readonly tensorboard?: TensorboardLog | undefined;
 }
 
 /** What a finished run amounts to. */
@@ -71,9 +79,7 @@ interface OpenPass {
 }
 
 /** What a pass left behind: its scores, and what they were computed from, by ordinal. */
-interface PassResult {
-  readonly summary: EpochSummary;
-  readonly probabilities: Float32Array;
+interface PassResult extends PassScores {
   readonly losses: Float32Array;
 }
 
@@ -139,7 +145,7 @@ export class TrainingRun {
         const trained = await this.#runNextPass();
         this.#samplesSeen += trained.losses.length;
         const validated = this.#isValidated(epoch) ? await this.#runNextPass() : undefined;
-        await this.#finishEpoch(trained.summary, validated);
+        await this.#finishEpoch(trained, validated);
         signal.throwIfAborted();
         if (this.#stopsEarly(epoch)) break;
       }
@@ -251,7 +257,7 @@ export class TrainingRun {
     try {
       for await (const loaded of opened.loader.batches()) {
         const { firstOrdinal, batch } = loaded;
-        const result = await this.#compute(split, loaded);
+        const result = await this.#compute(opened.pass, loaded);
         probabilities.set(result.probabilities, firstOrdinal);
         losses.set(result.losses, firstOrdinal);
         this.#stallMs += loaded.stallMs;
@@ -274,7 +280,7 @@ export class TrainingRun {
     const labels = hardLabels(candidates);
     const { threshold } = this.#parts.settings;
     const summary = summarizeEpoch({ epoch, split, labels, probabilities, losses, threshold });
-    return { summary, probabilities, losses };
+    return { summary, labels, probabilities, losses };
   }
 
   #startProgress({ epoch, split, candidates, doneBefore }: Pass): PassProgress {
@@ -355,18 +361,27 @@ export class TrainingRun {
     );
   }
 
-  async #compute(split: 'trn' | 'val', { batch }: LoadedBatch): Promise<BatchResult> {
-    const { engine, signal } = this.#parts;
-    const result = await (split === 'trn' ? engine.trainBatch(batch) : engine.evaluateBatch(batch));
+  async #compute({ epoch, split, candidates }: Pass, loaded: LoadedBatch): Promise<BatchResult> {
+    const { engine, signal, settings, tensorboard } = this.#parts;
+    const { batch, firstOrdinal } = loaded;
+    tensorboard?.keepSample(split, loaded);
+    const learningRate = learningRateAt(settings.learningRate, settings.learning.schedule, {
+      ...{ epoch, epochs: settings.epochs, step: firstOrdinal / settings.batchSize },
+      stepsPerEpoch: Math.ceil(candidates.length / settings.batchSize),
+    });
+    const result = await (split === 'trn'
+      ? engine.trainBatch(batch, learningRate)
+      : engine.evaluateBatch(batch));
     signal.throwIfAborted();
     return result;
   }
 
   /** Records go first: a crash between them and the checkpoint is mended by truncateEpochs when resuming. */
-  async #finishEpoch(trained: EpochSummary, validated: PassResult | undefined): Promise<void> {
-    const { settings, folder, journal } = this.#parts;
+  async #finishEpoch(trained: PassResult, validated: PassResult | undefined): Promise<void> {
+    const { settings, folder, journal, tensorboard, engine } = this.#parts;
+    const { epoch } = trained.summary;
     const records: EpochRecord[] = [];
-    for (const summary of validated === undefined ? [trained] : [trained, validated.summary]) {
+    for (const { summary } of validated === undefined ? [trained] : [trained, validated]) {
       this.#line(taskStartLine(summary.epoch));
       for (const line of epochLogLines(summary)) this.#line(line);
       for (const warning of epochWarnings(summary)) this.#line(warning, 'WARNING');
@@ -375,16 +390,17 @@ export class TrainingRun {
     await folder.appendEpochs(records);
     const overfitting = overfittingWarning(await folder.readEpochs());
     if (overfitting !== undefined) this.#line(overfitting, 'WARNING');
-    const checkpoint = await this.#checkpoint(trained.epoch, this.#samplesSeen);
+    const checkpoint = await this.#checkpoint(epoch, this.#samplesSeen);
     if (validated !== undefined) {
       const predictions = formatPredictions(this.#validation, validated);
       await folder.writePredictions('last', predictions);
-      if (this.#noteScore(trained.epoch, scoreOf(validated.summary, settings.score))) {
+      if (this.#noteScore(epoch, scoreOf(validated.summary, settings.score))) {
         await folder.writePredictions('best', predictions);
         await folder.writeCheckpoint('best', checkpoint);
       }
     }
     await folder.writeCheckpoint('last', checkpoint);
+    await tensorboard?.writeEpoch({ step: this.#samplesSeen, trained, validated, engine });
     for (const record of records) journal.add({ kind: 'scores', record });
   }
 

@@ -26,6 +26,8 @@ export class FakeEngine implements RunEngine {
   readonly parameterCount = 1;
   readonly reason = 'asked for by a test';
   readonly batches: SeenBatch[] = [];
+  /** Of every training batch. */
+  readonly learningRates: (number | undefined)[] = [];
   readonly #options: FakeEngineOptions;
   #weight = 0;
   #velocity = 0;
@@ -41,7 +43,8 @@ export class FakeEngine implements RunEngine {
     return this.#isDisposed;
   }
 
-  async trainBatch(batch: Batch): Promise<BatchResult> {
+  async trainBatch(batch: Batch, learningRate?: number): Promise<BatchResult> {
+    this.learningRates.push(learningRate);
     const { result, voxelsHu } = await this.#forward('train', batch);
     let gradient = 0;
     result.probabilities.forEach((probability, index) => {
@@ -59,20 +62,20 @@ export class FakeEngine implements RunEngine {
 
   exportState(): Promise<ModelState> {
     return Promise.resolve([
-      { name: 'weight', shape: [1], values: Float32Array.of(this.#weight) },
-      { name: 'optimizer.momentum.weight', shape: [1], values: Float32Array.of(this.#velocity) },
+      { name: 'layer.weight', shape: [1], values: Float32Array.of(this.#weight) },
+      { name: 'optimizer.momentum.layer.weight', shape: [1], values: Float32Array.of(this.#velocity) },
     ]);
   }
 
   importState(state: ModelState): Promise<void> {
     const valueOf = (name: string) => state.find((tensor) => tensor.name === name)!.values[0]!;
-    this.#weight = valueOf('weight');
-    this.#velocity = valueOf('optimizer.momentum.weight');
+    this.#weight = valueOf('layer.weight');
+    this.#velocity = valueOf('optimizer.momentum.layer.weight');
     return Promise.resolve();
   }
 
   exportGradients(): Promise<readonly ModelTensor[]> {
-    return Promise.resolve([{ name: 'weight', shape: [1], values: Float32Array.of(this.#gradient) }]);
+    return Promise.resolve([{ name: 'layer.weight', shape: [1], values: Float32Array.of(this.#gradient) }]);
   }
 
   inspectSample(voxelsHu: Float32Array): Promise<readonly ModelTensor[]> {

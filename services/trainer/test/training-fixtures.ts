@@ -2,6 +2,7 @@ import { CHAPTER_AUGMENTATION } from '@lunastream/augmentation';
 import type { Candidate } from '@lunastream/dataset';
 import { xyzMm } from '@lunastream/volume';
 import type { TrainingDataset } from '../src/dataset-client.ts';
+import { CHAPTER_LEARNING } from '../src/learning-settings.ts';
 import type { RunSettings } from '../src/run-settings.ts';
 
 /** Settings of a run that a fake engine does in milliseconds. */
@@ -31,6 +32,8 @@ export const SETTINGS: RunSettings = {
   score: 'f1',
   validationCadence: 1,
   earlyStop: 0,
+  learning: CHAPTER_LEARNING,
+  tensorboard: undefined,
 };
 
 /** Twelve candidates, nodules first, in four series of a patient each; the centre's x is 100 + position or -position. */

@@ -2,6 +2,9 @@ import { CHAPTER_AUGMENTATION, NO_AUGMENTATION } from '@lunastream/augmentation'
 import {
   BestScore,
   BorderRule,
+  InputNormalization,
+  LearningRateSchedule,
+  Optimizer,
   Sampler,
   SplitRule,
   VoxelType,
@@ -68,6 +71,18 @@ describe('the flags of train', () => {
       ['--validation-cadence', 1],
       ['--early-stop', 0],
       ['--checkpoint-batches', undefined],
+      ['--optimizer', 'sgd'],
+      ['--weight-decay', 0],
+      ['--clip-norm', undefined],
+      ['--positive-weight', 1],
+      ['--focal', undefined],
+      ['--input-normalization', 'batch'],
+      ['--lr-schedule', 'constant'],
+      ['--lr-step-epochs', 10],
+      ['--lr-step-factor', 0.1],
+      ['--lr-warmup', 0],
+      ['--tensorboard', undefined],
+      ['--tensorboard-sample', undefined],
     ]);
   });
 
@@ -131,8 +146,45 @@ describe('the flags of train', () => {
       score: BestScore.F1,
       validationCadence: 1,
       earlyStop: 0,
+      learning: {
+        optimizer: Optimizer.SGD,
+        weightDecay: 0,
+        largestGradientNorm: 0,
+        positiveWeight: 1,
+        focusing: 0,
+        inputNormalization: InputNormalization.BATCH,
+        schedule: LearningRateSchedule.CONSTANT,
+        stepEpochs: 10,
+        stepFactor: 0.1,
+        warmupEpochs: 0,
+      },
+      tensorboard: undefined,
       resumeRunId: '',
     });
+  });
+
+  it('say how the model learns', () => {
+    const flags =
+      '--optimizer adamw --weight-decay 0.01 --clip-norm 2.5 --positive-weight 3 --focal --input-normalization signed-sqrt ' +
+      '--lr-schedule cosine --lr-warmup 0.5 --lr-step-epochs 3 --lr-step-factor 0.5';
+    expect(settingsOf(...flags.split(' ')).learning).toEqual({
+      optimizer: Optimizer.ADAMW,
+      weightDecay: 0.01,
+      largestGradientNorm: 2.5,
+      positiveWeight: 3,
+      focusing: 2,
+      inputNormalization: InputNormalization.SIGNED_SQRT,
+      schedule: LearningRateSchedule.COSINE,
+      stepEpochs: 3,
+      stepFactor: 0.5,
+      warmupEpochs: 0.5,
+    });
+    expect(settingsOf('--focal', '0.5').learning?.focusing).toBe(0.5);
+  });
+
+  it('write for TensorBoard, and name the sample to look at', () => {
+    expect(settingsOf('--tensorboard').tensorboard).toEqual({ sample: undefined });
+    expect(settingsOf('--tensorboard-sample', '0').tensorboard).toEqual({ sample: 0 });
   });
 
   it('reach the settings, each its own', () => {
@@ -206,6 +258,11 @@ describe('the flags of train', () => {
     ['--ratio epoch<', "Cannot read the ratio schedule 'epoch<': column 7 must be a number, epoch"],
     ['--sampler sorted', 'Allowed choices are shuffled, weighted.'],
     ['--validation-cadence 0', 'It must be a whole number in 1..1000000.'],
+    ['--optimizer lion', 'Allowed choices are sgd, adam, adamw.'],
+    ['--weight-decay -1', 'It must be at least 0.'],
+    ['--clip-norm 0', 'It must be above 0.'],
+    ['--lr-step-epochs 0.5', 'It must be a whole number in 1..1000000.'],
+    ['--tensorboard-sample 1.5', 'It must be a whole number.'],
     ['--early-stop -1', 'It must be a whole number in 0..1000000.'],
     ['--epoch-length 0', 'It must be a whole number in 1..10000000.'],
     ['--augment-offset 1.1', 'It must be in 0..1.'],

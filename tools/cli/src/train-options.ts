@@ -10,9 +10,15 @@ import {
 } from '@lunastream/contracts';
 import { compileRatioSchedule, RatioScheduleError } from '@lunastream/dataset';
 import { BORDER_RULES, parseShape, type BorderRule, type Shape } from '@lunastream/volume';
+import {
+  addLearningOptions,
+  toLearningSettings,
+  toTensorboardSettings,
+  type LearningOptions,
+} from './learning-options.ts';
 
 /** What commander makes of the flags that decide a run's result. */
-export interface TrainOptions {
+export interface TrainOptions extends LearningOptions {
   readonly batchSize: number;
   readonly epochs: number;
   readonly balanced?: true;
@@ -125,7 +131,7 @@ export function borderOption(): Option {
 
 /** Adds the flags that decide a run's result: the chapter's by name and default, then ours. */
 export function addTrainOptions(command: Command): Command {
-  return addCheckpointOptions(addOurOptions(addChapterOptions(command)));
+  return addLearningOptions(addCheckpointOptions(addOurOptions(addChapterOptions(command))));
 }
 
 function addChapterOptions(command: Command): Command {
@@ -352,6 +358,8 @@ export function toRunSettings(options: TrainOptions, dataset: string, resumeRunI
     score: WIRE_SCORE[options.score],
     validationCadence: options.validationCadence,
     earlyStop: options.earlyStop,
+    learning: toLearningSettings(options),
+    tensorboard: toTensorboardSettings(options),
     resumeRunId,
   };
 }

@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readEvents } from '@lunastream/tensorboard';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { jsonEvents, lunastream, onlyRun, readEpochs, startLunastream } from '../src/lunastream.ts';
 import { isAlive } from '../src/process-run.ts';
@@ -21,6 +22,18 @@ interface ScoredEpoch {
   readonly fp: number;
   readonly tn: number;
   readonly fn: number;
+}
+
+/** What a run's event files hold of a split, in order; checksums are checked. */
+async function tensorboardValues(
+  run: string,
+  split: string,
+): Promise<{ readonly step: number; readonly tag: string }[]> {
+  const folders = await readdir(join(run, 'tensorboard'));
+  const name = folders.find((each) => each.includes(`-${split}_cls-`))!;
+  const files = (await readdir(join(run, 'tensorboard', name))).sort();
+  const contents = await Promise.all(files.map((file) => readFile(join(run, 'tensorboard', name, file))));
+  return contents.flatMap(readEvents).flatMap(({ step, values }) => values.map(({ tag }) => ({ step, tag })));
 }
 
 let folder: string;
@@ -118,12 +131,33 @@ describe('lunastream train', () => {
 
   it('resumes after an epoch as if it had never stopped', async () => {
     const common = ['--data', data, '--state', 'resumed', '--quiet'];
-    const first = ['train', ...common, ...SMALL_RUN, '--epochs', '1', '--out', 'resumed-runs'];
+    const first = [
+      'train',
+      ...common,
+      ...SMALL_RUN,
+      '--epochs',
+      '1',
+      '--out',
+      'resumed-runs',
+      '--tensorboard',
+    ];
     expect((await lunastream(folder, ...first)).code).toBe(0);
     const run = await onlyRun(join(folder, 'resumed-runs'));
     const second = await lunastream(folder, 'train', ...common, '--resume', run, '--epochs', '2');
     expect(second).toMatchObject({ code: 0, stderr: '' });
     expect(await readEpochs(run)).toBe(expectedEpochs);
+    // TensorBoard's files are those of a whole run too: one of each start, the second going on.
+    for (const [split, group] of [
+      ['trn', 'gradients/block1.conv1.weight'],
+      ['val', 'activations/block4'],
+    ] as const) {
+      const values = await tensorboardValues(run, split);
+      for (const tag of ['loss/all', 'pr/f1_score', 'pr', group]) {
+        expect(values.filter((value) => value.tag === tag).map(({ step }) => step)).toEqual(
+          tag === 'activations/block4' ? [24, 24, 48, 48] : [24, 48],
+        );
+      }
+    }
   });
 
   it('writes an event per line with --json', async () => {

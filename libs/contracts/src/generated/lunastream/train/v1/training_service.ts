@@ -117,6 +117,75 @@ export namespace RunState {
   export type FAILED = typeof RunState.FAILED;
 }
 
+/** How gradients change the model. */
+export const Optimizer = {
+  /** UNSPECIFIED - Not set; the trainer uses OPTIMIZER_SGD. */
+  UNSPECIFIED: 0,
+  /** SGD - Stochastic gradient descent with momentum. */
+  SGD: 1,
+  /** ADAM - Adam; weight decay is part of the gradient. */
+  ADAM: 2,
+  /** ADAMW - AdamW; weight decay is apart from the gradient. */
+  ADAMW: 3,
+} as const;
+
+export type Optimizer = typeof Optimizer[keyof typeof Optimizer];
+
+export namespace Optimizer {
+  export type UNSPECIFIED = typeof Optimizer.UNSPECIFIED;
+  export type SGD = typeof Optimizer.SGD;
+  export type ADAM = typeof Optimizer.ADAM;
+  export type ADAMW = typeof Optimizer.ADAMW;
+}
+
+/** What voxels are normalised to before the network's learned scale and shift. */
+export const InputNormalization = {
+  /** UNSPECIFIED - Not set; the trainer uses INPUT_NORMALIZATION_BATCH. */
+  UNSPECIFIED: 0,
+  /** BATCH - Batch normalisation, as in the chapter. */
+  BATCH: 1,
+  /** FIXED - (HU + 600) / 390. */
+  FIXED: 2,
+  /** SIGNED_SQRT - Square root of the fixed one's size, with its sign. */
+  SIGNED_SQRT: 3,
+  /** SIGNED_LOG - ln(1 + size) of the fixed one, with its sign. */
+  SIGNED_LOG: 4,
+  /** TANH - Hyperbolic tangent of the fixed one. */
+  TANH: 5,
+} as const;
+
+export type InputNormalization = typeof InputNormalization[keyof typeof InputNormalization];
+
+export namespace InputNormalization {
+  export type UNSPECIFIED = typeof InputNormalization.UNSPECIFIED;
+  export type BATCH = typeof InputNormalization.BATCH;
+  export type FIXED = typeof InputNormalization.FIXED;
+  export type SIGNED_SQRT = typeof InputNormalization.SIGNED_SQRT;
+  export type SIGNED_LOG = typeof InputNormalization.SIGNED_LOG;
+  export type TANH = typeof InputNormalization.TANH;
+}
+
+/** How the learning rate changes over a run. */
+export const LearningRateSchedule = {
+  /** UNSPECIFIED - Not set; the trainer uses LEARNING_RATE_SCHEDULE_CONSTANT. */
+  UNSPECIFIED: 0,
+  /** CONSTANT - Not at all. */
+  CONSTANT: 1,
+  /** STEP - In steps of whole epochs. */
+  STEP: 2,
+  /** COSINE - Along half a cosine to 0 at the end of the run. */
+  COSINE: 3,
+} as const;
+
+export type LearningRateSchedule = typeof LearningRateSchedule[keyof typeof LearningRateSchedule];
+
+export namespace LearningRateSchedule {
+  export type UNSPECIFIED = typeof LearningRateSchedule.UNSPECIFIED;
+  export type CONSTANT = typeof LearningRateSchedule.CONSTANT;
+  export type STEP = typeof LearningRateSchedule.STEP;
+  export type COSINE = typeof LearningRateSchedule.COSINE;
+}
+
 /** Everything that decides the result of a run. */
 export interface RunSettings {
   /** Name of the data set in the chunk cache's configuration. */
@@ -182,6 +251,42 @@ export interface RunSettings {
   validationCadence: number;
   /** Ends the run after so many validations without a better score; 0 trains all epochs. */
   earlyStop: number;
+  /** How the model learns, beyond learning rate and momentum; absent learns as the chapter does. */
+  learning:
+    | LearningSettings
+    | undefined;
+  /** Writes TensorBoard event files into the run folder. Results do not depend on it. */
+  tensorboard: TensorboardSettings | undefined;
+}
+
+/** How the model learns, beyond learning rate and momentum. */
+export interface LearningSettings {
+  /** Optimizer. */
+  optimizer: Optimizer;
+  /** L2 penalty of SGD and Adam, decoupled decay of AdamW; >= 0. */
+  weightDecay: number;
+  /** Largest Euclidean norm of all gradients together; 0 for none. */
+  largestGradientNorm: number;
+  /** Weight of a positive against a negative in the loss, > 0; 0 means 1. */
+  positiveWeight: number;
+  /** Gamma of the focal loss, >= 0; 0 is plain cross entropy. */
+  focusing: number;
+  /** What voxels are normalised to. */
+  inputNormalization: InputNormalization;
+  /** How the learning rate changes over the run. */
+  schedule: LearningRateSchedule;
+  /** Epochs between the steps of LEARNING_RATE_SCHEDULE_STEP, >= 1; 0 means 10. */
+  stepEpochs: number;
+  /** What each of these steps multiplies the learning rate by, > 0; 0 means 0.1. */
+  stepFactor: number;
+  /** Epochs, also parts of one, in which the learning rate first rises in a line; >= 0. */
+  warmupEpochs: number;
+}
+
+/** What TensorBoard is shown beside the scores. */
+export interface TensorboardSettings {
+  /** Ordinal of the validation sample whose activations are shown after every validation; absent shows the first nodule's. */
+  sample?: number | undefined;
 }
 
 /** Asks to start a run. */
@@ -413,6 +518,8 @@ function createBaseRunSettings(): RunSettings {
     sampler: 0,
     validationCadence: 0,
     earlyStop: 0,
+    learning: undefined,
+    tensorboard: undefined,
   };
 }
 
@@ -495,6 +602,12 @@ export const RunSettings: MessageFns<RunSettings> = {
     }
     if (message.earlyStop !== 0) {
       writer.uint32(208).uint32(message.earlyStop);
+    }
+    if (message.learning !== undefined) {
+      LearningSettings.encode(message.learning, writer.uint32(322).fork()).join();
+    }
+    if (message.tensorboard !== undefined) {
+      TensorboardSettings.encode(message.tensorboard, writer.uint32(330).fork()).join();
     }
     return writer;
   },
@@ -720,6 +833,22 @@ export const RunSettings: MessageFns<RunSettings> = {
             message.earlyStop = reader.uint32();
             continue;
           }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.learning = LearningSettings.decode(reader, reader.uint32());
+            continue;
+          }
+          case 41: {
+            if (tag !== 330) {
+              break;
+            }
+
+            message.tensorboard = TensorboardSettings.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -767,6 +896,241 @@ export const RunSettings: MessageFns<RunSettings> = {
     message.sampler = object.sampler ?? 0;
     message.validationCadence = object.validationCadence ?? 0;
     message.earlyStop = object.earlyStop ?? 0;
+    message.learning = (object.learning !== undefined && object.learning !== null)
+      ? LearningSettings.fromPartial(object.learning)
+      : undefined;
+    message.tensorboard = (object.tensorboard !== undefined && object.tensorboard !== null)
+      ? TensorboardSettings.fromPartial(object.tensorboard)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseLearningSettings(): LearningSettings {
+  return {
+    optimizer: 0,
+    weightDecay: 0,
+    largestGradientNorm: 0,
+    positiveWeight: 0,
+    focusing: 0,
+    inputNormalization: 0,
+    schedule: 0,
+    stepEpochs: 0,
+    stepFactor: 0,
+    warmupEpochs: 0,
+  };
+}
+
+export const LearningSettings: MessageFns<LearningSettings> = {
+  encode(message: LearningSettings, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.optimizer !== 0) {
+      writer.uint32(8).int32(message.optimizer);
+    }
+    if (message.weightDecay !== 0) {
+      writer.uint32(17).double(message.weightDecay);
+    }
+    if (message.largestGradientNorm !== 0) {
+      writer.uint32(25).double(message.largestGradientNorm);
+    }
+    if (message.positiveWeight !== 0) {
+      writer.uint32(33).double(message.positiveWeight);
+    }
+    if (message.focusing !== 0) {
+      writer.uint32(41).double(message.focusing);
+    }
+    if (message.inputNormalization !== 0) {
+      writer.uint32(48).int32(message.inputNormalization);
+    }
+    if (message.schedule !== 0) {
+      writer.uint32(56).int32(message.schedule);
+    }
+    if (message.stepEpochs !== 0) {
+      writer.uint32(64).uint32(message.stepEpochs);
+    }
+    if (message.stepFactor !== 0) {
+      writer.uint32(73).double(message.stepFactor);
+    }
+    if (message.warmupEpochs !== 0) {
+      writer.uint32(81).double(message.warmupEpochs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LearningSettings {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLearningSettings();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.optimizer = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.weightDecay = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.largestGradientNorm = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.positiveWeight = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.focusing = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.inputNormalization = reader.int32() as any;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.schedule = reader.int32() as any;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.stepEpochs = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.stepFactor = reader.double();
+            continue;
+          }
+          case 10: {
+            if (tag !== 81) {
+              break;
+            }
+
+            message.warmupEpochs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LearningSettings>): LearningSettings {
+    return LearningSettings.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LearningSettings>): LearningSettings {
+    const message = createBaseLearningSettings();
+    message.optimizer = object.optimizer ?? 0;
+    message.weightDecay = object.weightDecay ?? 0;
+    message.largestGradientNorm = object.largestGradientNorm ?? 0;
+    message.positiveWeight = object.positiveWeight ?? 0;
+    message.focusing = object.focusing ?? 0;
+    message.inputNormalization = object.inputNormalization ?? 0;
+    message.schedule = object.schedule ?? 0;
+    message.stepEpochs = object.stepEpochs ?? 0;
+    message.stepFactor = object.stepFactor ?? 0;
+    message.warmupEpochs = object.warmupEpochs ?? 0;
+    return message;
+  },
+};
+
+function createBaseTensorboardSettings(): TensorboardSettings {
+  return { sample: undefined };
+}
+
+export const TensorboardSettings: MessageFns<TensorboardSettings> = {
+  encode(message: TensorboardSettings, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sample !== undefined) {
+      writer.uint32(8).uint32(message.sample);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TensorboardSettings {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTensorboardSettings();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.sample = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TensorboardSettings>): TensorboardSettings {
+    return TensorboardSettings.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TensorboardSettings>): TensorboardSettings {
+    const message = createBaseTensorboardSettings();
+    message.sample = object.sample ?? undefined;
     return message;
   },
 };

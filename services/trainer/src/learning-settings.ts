@@ -1,0 +1,82 @@
+import {
+  CONSTANT_RATE,
+  INPUT_NORMALISATIONS,
+  LEARNING_RATE_SCHEDULES,
+  OPTIMIZER_NAMES,
+  type EngineSettings,
+  type InputNormalisation,
+  type LearningRateSchedule,
+  type OptimizerName,
+} from '@lunastream/engine';
+
+/** How the model learns, beyond learning rate and momentum. */
+export interface LearningSettings {
+  readonly optimizer: OptimizerName;
+  readonly weightDecay: number;
+  /** Larger gradients are scaled down to it, all together; undefined leaves them. */
+  readonly largestGradientNorm: number | undefined;
+  /** Weight of a positive against a negative in the loss. */
+  readonly positiveWeight: number;
+  /** Gamma of the focal loss; 0 is plain cross entropy. */
+  readonly focusing: number;
+  readonly inputNormalisation: InputNormalisation;
+  readonly schedule: LearningRateSchedule;
+}
+
+/** The chapter's way. */
+export const CHAPTER_LEARNING: LearningSettings = {
+  optimizer: 'sgd',
+  weightDecay: 0,
+  largestGradientNorm: undefined,
+  positiveWeight: 1,
+  focusing: 0,
+  inputNormalisation: 'batch',
+  schedule: CONSTANT_RATE,
+};
+
+/** The part of an engine's settings that these are. */
+export function toEngineRules(
+  learning: LearningSettings,
+): Pick<
+  EngineSettings,
+  'optimizer' | 'weightDecay' | 'largestGradientNorm' | 'positiveWeight' | 'focusing' | 'inputNormalisation'
+> {
+  const { optimizer, weightDecay, largestGradientNorm, positiveWeight, focusing, inputNormalisation } =
+    learning;
+  return {
+    ...{ optimizer, weightDecay, positiveWeight, focusing, inputNormalisation },
+    ...(largestGradientNorm === undefined ? {} : { largestGradientNorm }),
+  };
+}
+
+const isPositive = (value: number) => value > 0 && value < Infinity;
+const isNotNegative = (value: number) => value >= 0 && value < Infinity;
+
+/** A line for each setting that no run can be made with. An enum value that is unknown arrives as undefined. */
+export function learningFaults(learning: LearningSettings): string[] {
+  const { optimizer, largestGradientNorm, inputNormalisation, schedule } = learning;
+  const choice = (name: string, value: string | undefined, choices: readonly string[]) =>
+    value !== undefined && choices.includes(value)
+      ? []
+      : [`${name} must be one of ${choices.join(', ')}, got ${value ?? 'an unknown value'}`];
+  const number = (name: string, value: number, isGood: boolean, rule: string) =>
+    isGood ? [] : [`${name} must be ${rule}, got ${value}`];
+  const atLeast0 = (name: string, value: number) =>
+    number(name, value, isNotNegative(value), 'a finite number of at least 0');
+  const above0 = (name: string, value: number) =>
+    number(name, value, isPositive(value), 'a finite number above 0');
+  const { stepEpochs } = schedule;
+  const isWhole = Number.isInteger(stepEpochs) && stepEpochs >= 1;
+  return [
+    ...choice('optimizer', optimizer, OPTIMIZER_NAMES),
+    ...atLeast0('weight decay', learning.weightDecay),
+    ...(largestGradientNorm === undefined ? [] : above0('largest gradient norm', largestGradientNorm)),
+    ...above0('weight of positives', learning.positiveWeight),
+    ...atLeast0('focusing', learning.focusing),
+    ...choice('input normalization', inputNormalisation, INPUT_NORMALISATIONS),
+    ...choice('learning rate schedule', schedule.schedule, LEARNING_RATE_SCHEDULES),
+    ...number('epochs between learning rate steps', stepEpochs, isWhole, 'a whole number of at least 1'),
+    ...above0('learning rate step factor', schedule.stepFactor),
+    ...atLeast0('warm-up epochs', schedule.warmupEpochs),
+  ];
+}
