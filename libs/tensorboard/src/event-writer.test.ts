@@ -106,10 +106,10 @@ async function hasTensorboard(python: string): Promise<boolean> {
     () => false,
   );
 }
-const PYTHON = process.env['LUNASTREAM_TENSORBOARD_PYTHON'] ?? 'python3';
+const PYTHON = 'python3';
 
 describe.skipIf(!(await hasTensorboard(PYTHON)))(
-  'TensorBoard itself [needs a Python with tensorboard: LUNASTREAM_TENSORBOARD_PYTHON]',
+  'TensorBoard itself [needs a python3 with tensorboard: pip install tensorboard]',
   () => {
     it('reads every kind of value', { timeout: 120_000 }, () =>
       withTemporaryFolder(async (folder) => {

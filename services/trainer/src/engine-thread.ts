@@ -5,26 +5,23 @@ import {
   InvalidEngineSettingsError,
   type Engine,
 } from '@lunastream/engine';
-import type {
-  EngineAnswer,
-  EngineCall,
-  EngineMethod,
-  EngineStarted,
-  EngineThreadData,
-} from './engine-messages.ts';
+import type { EngineAnswer, EngineCall, EngineStarted, EngineThreadData } from './engine-messages.ts';
 
 // The thread in which the model lives. A training step blocks its thread for seconds; here it blocks nobody.
 
 const port = parentPort;
 if (port === null) throw new Error('internal: engine-thread must be started as a worker thread');
 
-/** What the other side calls with: parameters of the Engine's method of the same name. */
-type Parameters = { readonly [Method in EngineMethod]: globalThis.Parameters<Engine[Method]> };
+/** Every method that the other side may call, by name, with the parameters that came. */
+function callMethod(engine: Engine, { method, parameters }: EngineCall): Promise<unknown> {
+  const call = engine[method].bind(engine) as (...values: readonly unknown[]) => Promise<unknown>;
+  return call(...parameters);
+}
 
-async function answer(engine: Engine, { id, method, parameters }: EngineCall): Promise<EngineAnswer> {
+async function answer(engine: Engine, call: EngineCall): Promise<EngineAnswer> {
+  const { id } = call;
   try {
-    const call = engine[method] as (...values: Parameters[EngineMethod]) => Promise<unknown>;
-    return { id, value: await call.apply(engine, parameters as Parameters[EngineMethod]) };
+    return { id, value: await callMethod(engine, call) };
   } catch (error) {
     return { id, error };
   }

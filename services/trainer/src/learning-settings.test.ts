@@ -1,10 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import {
-  CHAPTER_LEARNING,
-  learningFaults,
-  toEngineRules,
-  type LearningSettings,
-} from './learning-settings.ts';
+import { CHAPTER_LEARNING, learningFaults, toEngineRules } from './learning-settings.ts';
 
 describe('learningFaults()', () => {
   it('finds none in the chapter’s way', () => {
@@ -38,7 +33,7 @@ describe('learningFaults()', () => {
       'warm-up epochs must be a finite number of at least 0, got -1',
     ],
   ])('refuses %j', (change, fault) => {
-    expect(learningFaults({ ...CHAPTER_LEARNING, ...change } as LearningSettings)).toEqual([fault]);
+    expect(learningFaults({ ...CHAPTER_LEARNING, ...change })).toEqual([fault]);
   });
 });
 

@@ -87,6 +87,22 @@ describe('dependencyFaults()', () => {
     });
   });
 
+  it('accepts an optional peer that sources import where it is installed, and no other peer', async () => {
+    const files = {
+      'services/scanner/package.json': {
+        name: '@lunastream/scanner',
+        peerDependencies: { native: '1.0.0', firm: '1.0.0' },
+        peerDependenciesMeta: { native: { optional: true } },
+      },
+      'services/scanner/src/main.ts': "await import('native'); await import('firm');",
+    };
+    await withWorkspace(files, (root, [, , scanner]) => {
+      expect(dependencyFaults(root, scanner!)).toEqual([
+        'dependencies of services/scanner must name firm, which its sources import',
+      ]);
+    });
+  });
+
   it('accepts a package that production code and tests both import in dependencies alone', async () => {
     const files = {
       'services/scanner/package.json': {

@@ -20,13 +20,19 @@ interface StatedPackages {
   readonly allowed: readonly string[];
 }
 
+/** Packages that a project uses where they are installed: stated as optional peers, in no other list. */
+function optionalPeers({ manifest: { peerDependencies = {}, peerDependenciesMeta = {} } }: Project): string[] {
+  return Object.keys(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional === true);
+}
+
 /**
  * What each list of a project must and may state. `@lunastream/testing` is for tests, wherever it is used; external
  * packages that only tests use may come from the root's devDependencies instead.
  */
 function wantedDependencies(root: string, project: Project) {
   const { production, testOnly } = readPackageImports(root, project);
-  const required = [...production].filter((name) => name !== TESTING_PACKAGE);
+  const optional = optionalPeers(project);
+  const required = [...production].filter((name) => name !== TESTING_PACKAGE && !optional.includes(name));
   const allowed = [...production, ...testOnly].filter((name) => !required.includes(name));
   return {
     dependencies: { required, allowed: required },

@@ -183,7 +183,7 @@ export class GroupNetwork implements DeviceNetwork {
     }
     const features = tf.reshape(tf.transpose(x, [0, 4, 1, 2, 3]), [x.shape[0], -1]);
     const [weight, bias] = parameters.slice(-2) as [Tensor2D, Tensor1D];
-    const logits = tf.add<Tensor2D>(tf.matMul(features as Tensor2D, weight, false, true), bias);
+    const logits = tf.add<Tensor2D>(tf.matMul(features, weight, false, true), bias);
     return { layers, logits };
   }
 }

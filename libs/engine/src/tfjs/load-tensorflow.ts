@@ -25,14 +25,18 @@ interface NodeBackend {
 
 /** The faster first. */
 const MODULES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const;
+type TensorflowModule = (typeof MODULES)[number];
 /** What `auto` looks for: without a GPU the simd engine is faster. */
 export const GPU_MODULES = [MODULES[0]] as const;
 const BACKEND = 'tensorflow';
 
-/** Imports a package by name; tests give their own. */
-export type ImportModule = (name: string) => Promise<unknown>;
+/** Imports one of the modules; tests give their own. */
+export type ImportModule = (name: TensorflowModule) => Promise<unknown>;
 
-const importModule: ImportModule = (name) => import(name);
+const importModule: ImportModule = (name) =>
+  name === '@tensorflow/tfjs-node-gpu'
+    ? import('@tensorflow/tfjs-node-gpu')
+    : import('@tensorflow/tfjs-node');
 
 /** tfjs-node 4.22 calls what Node.js 23 took out of `util`. */
 function mendUtil(): void {
@@ -46,7 +50,7 @@ function isMissing(error: unknown, name: string): boolean {
   return code === 'ERR_MODULE_NOT_FOUND' && String(message).includes(`'${name}'`);
 }
 
-async function startModule(name: string, load: ImportModule): Promise<LoadedTensorflow> {
+async function startModule(name: TensorflowModule, load: ImportModule): Promise<LoadedTensorflow> {
   const loaded = (await load(name)) as { readonly default?: Tensorflow } & Tensorflow;
   const tf = loaded.default ?? loaded;
   tf.enableProdMode();
@@ -58,7 +62,7 @@ async function startModule(name: string, load: ImportModule): Promise<LoadedTens
 export interface LoadTensorflowOptions {
   readonly load?: ImportModule;
   /** Packages to try, in order. */
-  readonly modules?: readonly string[];
+  readonly modules?: readonly TensorflowModule[];
 }
 
 /**
