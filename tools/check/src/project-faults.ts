@@ -21,7 +21,9 @@ interface StatedPackages {
 }
 
 /** Packages that a project uses where they are installed: stated as optional peers, in no other list. */
-function optionalPeers({ manifest: { peerDependencies = {}, peerDependenciesMeta = {} } }: Project): string[] {
+function optionalPeers({
+  manifest: { peerDependencies = {}, peerDependenciesMeta = {} },
+}: Project): string[] {
   return Object.keys(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional === true);
 }
 
