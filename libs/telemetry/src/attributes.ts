@@ -23,7 +23,7 @@ export const ATTRIBUTES = {
   class: { values: ['all', 'neg', 'pos'], limit: 3, meaning: 'All candidates, or those of one label' },
   beta: { values: ['0.5', '1', '2'], limit: 3, meaning: 'Weight of recall in the F-score' },
   worker: { limit: 256, meaning: 'Address of an augmentation worker, or `local`' },
-  tier: { limit: 8, meaning: 'Tier of the chunk store' },
+  tier: { limit: 8, meaning: 'Tier of the chunk store, nearest to the samples: `worker`' },
   'cpu.mode': { values: ['user', 'system'], limit: 2, meaning: 'In programs, or in the kernel' },
   'rpc.system.name': { values: ['grpc'], limit: 1, meaning: 'As in the semantic conventions' },
   'rpc.method': { limit: 32, meaning: 'Service and method, `lunastream.chunk.v1.ChunkService/StreamChunks`' },

@@ -21,4 +21,5 @@ export {
 } from './registry.ts';
 export { traceClientCalls, type CallObservation, type CallObserver } from './rpc-calls.ts';
 export { logFields, withRun } from './run-context.ts';
+export { startTrace, type TracedWork } from './traced-work.ts';
 export { NO_TELEMETRY, startTelemetry, type Telemetry, type TelemetryOptions } from './start-telemetry.ts';

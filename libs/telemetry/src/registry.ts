@@ -29,6 +29,8 @@ export interface InstrumentDefinition {
 const EVERY_SERVICE = ['chunk-cache', 'augmentation', 'trainer'] as const;
 const WORKER = ['augmentation'] as const;
 const CACHE = ['chunk-cache'] as const;
+/** Workers keep raw chunks too, in a tier of their own. */
+const KEEPERS = ['chunk-cache', 'augmentation'] as const;
 const TRAINER = ['trainer'] as const;
 
 /** Of the semantic conventions for RPC: https://opentelemetry.io/docs/specs/semconv/rpc/rpc-metrics/ */
@@ -164,9 +166,17 @@ export const INSTRUMENTS = {
     kind: 'counter', unit: '{lease}', attributes: [], services: TRAINER,
     meaning: 'Leases given out a second time because the first was slow',
   },
-  'lunastream.supply.buffered': {
+  'lunastream.supply.duplicates': {
+    kind: 'counter', unit: '{sample}', attributes: [], services: TRAINER,
+    meaning: 'Samples that came a second time and were dropped',
+  },
+  'lunastream.supply.wrong': {
+    kind: 'counter', unit: '{sample}', attributes: [], services: TRAINER,
+    meaning: 'Samples that were wrong; their worker was quarantined',
+  },
+  'lunastream.supply.awaited': {
     kind: 'gauge', unit: 'By', attributes: [], services: TRAINER,
-    meaning: 'Samples that arrived and wait for the engine',
+    meaning: 'Samples that the trainer could take now: places in batches that are not filled yet',
   },
   'lunastream.supply.buffer_limit': {
     kind: 'gauge', unit: 'By', attributes: [], services: TRAINER,
@@ -217,27 +227,27 @@ export const INSTRUMENTS = {
 
   // Chunks.
   'lunastream.chunks.hits': {
-    kind: 'counter', unit: '{chunk}', attributes: ['tier'], services: CACHE,
+    kind: 'counter', unit: '{chunk}', attributes: ['tier'], services: KEEPERS,
     meaning: 'Chunks that the tier had',
   },
   'lunastream.chunks.misses': {
-    kind: 'counter', unit: '{chunk}', attributes: ['tier'], services: CACHE,
+    kind: 'counter', unit: '{chunk}', attributes: ['tier'], services: KEEPERS,
     meaning: 'Chunks that the tier was asked for and did not have',
   },
   'lunastream.chunks.entries': {
-    kind: 'gauge', unit: '{chunk}', attributes: ['tier'], services: CACHE,
+    kind: 'gauge', unit: '{chunk}', attributes: ['tier'], services: KEEPERS,
     meaning: 'Chunks that the tier holds',
   },
   'lunastream.chunks.size': {
-    kind: 'gauge', unit: 'By', attributes: ['tier'], services: CACHE,
+    kind: 'gauge', unit: 'By', attributes: ['tier'], services: KEEPERS,
     meaning: 'Bytes of voxels that the tier holds',
   },
   'lunastream.chunks.limit': {
-    kind: 'gauge', unit: 'By', attributes: ['tier'], services: CACHE,
+    kind: 'gauge', unit: 'By', attributes: ['tier'], services: KEEPERS,
     meaning: 'Most bytes of voxels that the tier may hold',
   },
   'lunastream.chunks.evictions': {
-    kind: 'counter', unit: '{chunk}', attributes: ['tier'], services: CACHE,
+    kind: 'counter', unit: '{chunk}', attributes: ['tier'], services: KEEPERS,
     meaning: 'Chunks dropped to make room',
   },
   'lunastream.chunks.corrupt': {

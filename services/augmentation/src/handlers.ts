@@ -196,10 +196,15 @@ async function makeSample(
     source: { voxels: own.voxels, key: { runSeed, epoch, ordinal } },
     partner: ofPartner && { voxels: ofPartner.voxels, key: { runSeed, epoch, ordinal: partner!.ordinal } },
   };
-  const made = await maker.make(job).catch((error: unknown) => {
-    stats.noteFailure();
-    throw error;
-  });
+  const queuedBytes = own.voxels.byteLength + (ofPartner?.voxels.byteLength ?? 0);
+  stats.queuedBytes += queuedBytes;
+  const made = await maker
+    .make(job)
+    .catch((error: unknown) => {
+      stats.noteFailure();
+      throw error;
+    })
+    .finally(() => (stats.queuedBytes -= queuedBytes));
   stats.noteSample(made, voxelCount(sampleShape));
   const value = {
     shape: sampleShape,

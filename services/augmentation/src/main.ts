@@ -5,6 +5,7 @@ import { ChunkFetcher } from './chunk-fetcher.ts';
 import { settings } from './config.ts';
 import { createHandlers } from './handlers.ts';
 import { RawChunkMemory } from './raw-chunk-memory.ts';
+import { observeWorker } from './telemetry.ts';
 import { WorkerStats } from './worker-stats.ts';
 
 /** Chunks on their way through a worker that keeps none: 32 of 32×48×48 with margin. */
@@ -28,6 +29,7 @@ await runService(
         withCrc32: true,
       });
       const parts = { chunks: new ChunkFetcher(chunkCache, memory), maker, stats: new WorkerStats() };
+      observeWorker(context.telemetry, { ...parts, memory });
       return Promise.resolve({
         services: createHandlers(parts, context),
         close: async () => {

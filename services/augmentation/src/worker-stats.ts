@@ -8,6 +8,8 @@ export class WorkerStats {
   voxelCount = 0;
   /** Voxels that repeat the border of their chunk. */
   borderVoxelCount = 0;
+  /** Bytes of chunks handed to threads whose samples are not made yet. */
+  queuedBytes = 0;
   /** Told, for each sample, how long its thread took. */
   onSampleMade: ((tookMs: number) => void) | undefined;
 

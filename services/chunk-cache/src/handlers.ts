@@ -38,6 +38,7 @@ import {
   type Shape,
   type XyzMm,
 } from '@lunastream/volume';
+import { ServedCounts } from './served-counts.ts';
 
 // Wire types stop in this file.
 
@@ -69,8 +70,11 @@ const KIND_OF_DATASET_FAULT: Record<DatasetFault, RequestErrorKind> = {
 };
 
 /** The gRPC services of the chunk cache. */
-export function createHandlers(source: ChunkSource, context: HandlerContext): ServedService[] {
-  let failedChunkCount = 0;
+export function createHandlers(
+  source: ChunkSource,
+  context: HandlerContext,
+  served = new ServedCounts(),
+): ServedService[] {
   const datasets: DatasetServiceServer = {
     getDataset: unaryHandler(context, async ({ dataset }) =>
       summarize(dataset, await datasetOf(source, dataset)),
@@ -82,13 +86,14 @@ export function createHandlers(source: ChunkSource, context: HandlerContext): Se
   const chunks: ChunkServiceServer = {
     streamChunks: streamHandler(context, async function* (request) {
       for await (const response of streamChunks(source, request)) {
-        if (response.result?.$case === 'error') failedChunkCount++;
+        if (response.result?.$case === 'error') served.failedChunkCount++;
+        else served.servedBytes += response.result?.value.voxelsHu.byteLength ?? 0;
         yield response;
       }
     }),
     getChunkStats: unaryHandler(context, () => {
       const { tiers, ...counts } = source.stats();
-      return Promise.resolve({ ...counts, tiers: [...tiers], failedChunkCount });
+      return Promise.resolve({ ...counts, tiers: [...tiers], failedChunkCount: served.failedChunkCount });
     }),
   };
   return [

@@ -2,6 +2,8 @@ import { openChunkSource } from '@lunastream/chunk-source';
 import { runService } from '@lunastream/service-kit';
 import { settings } from './config.ts';
 import { createHandlers } from './handlers.ts';
+import { ServedCounts } from './served-counts.ts';
+import { observeChunkCache } from './telemetry.ts';
 
 await runService(
   {
@@ -22,8 +24,10 @@ await runService(
           ),
         onTierRecovered: (tier) => context.logger.info({ tier }, `tier ${tier} works again`),
       });
+      const served = new ServedCounts();
+      observeChunkCache(context.telemetry, source, served);
       return Promise.resolve({
-        services: createHandlers(source, context),
+        services: createHandlers(source, context, served),
         close: () => source.close(),
       });
     },

@@ -4,6 +4,8 @@ export interface LeaseCounts {
   leases: number;
   /** Leases that ended before all their samples came. */
   brokenLeases: number;
+  /** Samples leased again because their lease broke. */
+  repeatedSamples: number;
   /** Leases that another worker was asked for too, because they were slow. */
   hedgedLeases: number;
   /** Samples written to their place. */
@@ -24,6 +26,7 @@ export function newLeaseCounts(): LeaseCounts {
   return {
     leases: 0,
     brokenLeases: 0,
+    repeatedSamples: 0,
     hedgedLeases: 0,
     samples: 0,
     sampleBytes: 0,

@@ -158,11 +158,13 @@ export class LeaseSession implements SampleStream {
 
   #lease(worker: PooledWorker, ordinals: readonly number[]): void {
     for (const ordinal of ordinals) this.#holders[ordinal]!++;
-    const { counts, options, plan } = this.#parts;
+    const { counts, options, plan, events } = this.#parts;
     counts.leases++;
+    worker.sent.leases++;
     counts.openLeases++;
     const overdueMs = Math.max(options.hedgeAfterMs, SLOW_FACTOR * this.#meanLeaseMs);
-    const lease = new Lease(worker, toRequest(plan, ordinals), { overdueMs, events: this.#leaseEvents });
+    const ask = () => new Lease(worker, toRequest(plan, ordinals), { overdueMs, events: this.#leaseEvents });
+    const lease = events.ask(ordinals[0]!, ask);
     this.#leases.add(lease);
   }
 
@@ -189,6 +191,8 @@ export class LeaseSession implements SampleStream {
     lease.owed.delete(ordinal);
     counts.samples++;
     counts.sampleBytes += result.value.voxelsHu.byteLength;
+    lease.worker.sent.samples++;
+    lease.worker.sent.sampleBytes += result.value.voxelsHu.byteLength;
     counts.awaitedBytes -= this.#sampleBytes;
     this.#borderVoxels += Math.round(result.value.borderFraction * voxelCount(plan.chunkShape));
   }
@@ -221,11 +225,14 @@ export class LeaseSession implements SampleStream {
     for (const ordinal of lease.ordinals) this.#holders[ordinal]!--;
     const missing = [...lease.owed].filter((ordinal) => this.#places.awaits(ordinal));
     if (this.#failure === undefined) {
-      this.#returned.push(...missing.filter((ordinal) => this.#holders[ordinal] === 0));
+      const returned = missing.filter((ordinal) => this.#holders[ordinal] === 0);
+      counts.repeatedSamples += returned.length;
+      this.#returned.push(...returned);
       this.#returned.sort((a, b) => a - b);
       if (missing.length === 0) this.#noteDuration(performance.now() - lease.startedMs);
       else {
         counts.brokenLeases++;
+        lease.worker.sent.brokenLeases++;
         this.#onBroken(lease, error ?? new Error('the worker ended a lease early'));
       }
     }

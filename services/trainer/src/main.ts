@@ -3,6 +3,7 @@ import { settings } from './config.ts';
 import { createHandlers } from './handlers.ts';
 import { openLocalSupply } from './local-supply.ts';
 import { RunManager } from './run-manager.ts';
+import { RunsTelemetry } from './telemetry.ts';
 import { ThreadedEngine } from './threaded-engine.ts';
 import { startWorkerSupply } from './worker-supply.ts';
 
@@ -13,6 +14,7 @@ await runService(
     settings,
     isProtected: true,
     start: async (config, context) => {
+      const clock = { now: () => new Date(), nowMs: () => performance.now() };
       const supply =
         config.localDatasets === undefined
           ? await startWorkerSupply(config, context)
@@ -22,7 +24,8 @@ await runService(
         ...supply,
         startEngine: (engineSettings) => ThreadedEngine.start(engineSettings),
         sampleBufferBytes: config.sampleBufferBytes,
-        clock: { now: () => new Date(), nowMs: () => performance.now() },
+        clock,
+        observer: new RunsTelemetry(context.telemetry, () => clock.nowMs()),
         logger: context.logger,
       });
       return {

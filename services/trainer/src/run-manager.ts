@@ -9,6 +9,7 @@ import { RunFolderError, RunStoppedError } from './errors.ts';
 import { RunFolder, type RunRecord } from './run-folder.ts';
 import { isFinal, RunJournal, type RunEvent, type RunState, type RunStatus } from './run-journal.ts';
 import { toEngineRules } from './learning-settings.ts';
+import type { RunsObserver, WatchedRun } from './run-observer.ts';
 import { compileRunSettings, LATER_SETTINGS, RunSettingsError, type RunSettings } from './run-settings.ts';
 import type { SampleSource } from './sample-source.ts';
 import type { SampleSupply } from './sample-supply.ts';
@@ -30,6 +31,14 @@ interface ActiveRun {
   readonly ended: Promise<void>;
 }
 
+/** What a run in work goes on with. */
+interface ExecutionParts {
+  readonly folder: RunFolder;
+  readonly journal: RunJournal;
+  readonly engine: RunEngine;
+  readonly observer: WatchedRun;
+}
+
 /** What runs are made from. */
 export interface RunManagerParts {
   readonly runsFolder: string;
@@ -43,6 +52,8 @@ export interface RunManagerParts {
   readonly sampleBufferBytes: number;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Watches every run. */
+  readonly observer: RunsObserver;
 }
 
 /** Another run is active; a trainer works on one at a time. */
@@ -180,8 +191,10 @@ export class RunManager {
       this.#parts.samples.beginRun();
       this.#tellEngine(engine, folder.runId, journal);
       stop.signal.addEventListener('abort', () => engine.dispose(), { once: true });
+      const observer = this.#parts.observer.start(folder.runId);
       const run = new TrainingRun({
         ...this.#parts,
+        observer,
         workerCount: this.#parts.workerCount(),
         settings,
         dataset,
@@ -193,7 +206,8 @@ export class RunManager {
         resumeFrom: resumed?.checkpoint,
         tensorboard: await this.#openTensorboard({ settings, split, folder, journal, resumed }),
       });
-      this.#active = { folder, journal, stop, ended: this.#execute(run, { folder, journal, engine }) };
+      const ended = observer.within(() => this.#execute(run, { folder, journal, engine, observer }));
+      this.#active = { folder, journal, stop, ended };
       return folder;
     } catch (error) {
       engine.dispose();
@@ -262,10 +276,7 @@ export class RunManager {
   }
 
   /** Runs to the end, whatever it is, and writes the final state. Never rejects. */
-  async #execute(
-    run: TrainingRun,
-    { folder, journal, engine }: { folder: RunFolder; journal: RunJournal; engine: RunEngine },
-  ): Promise<void> {
+  async #execute(run: TrainingRun, { folder, journal, engine, observer }: ExecutionParts): Promise<void> {
     const logged = writeLog(journal, folder, this.#parts.logger);
     const enter = async (state: RunState, message: string) => {
       const status = { state, message, bestEpoch: run.bestEpoch, stallFraction: run.stallFraction };
@@ -290,6 +301,7 @@ export class RunManager {
         ),
       );
     } finally {
+      observer.ended();
       engine.dispose();
       await logged;
       this.#active = undefined;

@@ -30,6 +30,8 @@ export interface SamplePlan {
 export interface SampleSourceEvents {
   /** Something that people should know and that the run survives: one sentence. */
   warn(sentence: string): void;
+  /** Runs `ask`, which asks a worker for samples from `firstOrdinal` on: whoever traces batches knows whose they are. */
+  ask<Result>(firstOrdinal: number, ask: () => Result): Result;
 }
 
 /** Where samples come from; training knows nothing of workers or the wire. Several streams may be open. */

@@ -29,6 +29,7 @@ import { mixSamplesOfEpoch } from './mixed-samples.ts';
 import { PassProgress } from './pass-progress.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { RunJournal } from './run-journal.ts';
+import type { PassObserver, RunObserver } from './run-observer.ts';
 import type { RunSettings } from './run-settings.ts';
 import type { PassScores, TensorboardLog } from './tensorboard-log.ts';
 import type { SamplePlan, SampleSource, SampleStream } from './sample-source.ts';
@@ -53,6 +54,8 @@ export interface TrainingRunParts {
   readonly sampleBufferBytes: number;
   /** Shown what every epoch gave. */
   readonly tensorboard?: TensorboardLog | undefined;
+  /** Watches the run; it must not change it. */
+  readonly observer: RunObserver;
 }
 
 /** What a finished run amounts to. */
@@ -76,6 +79,12 @@ interface OpenPass {
   readonly pass: Pass;
   readonly stream: SampleStream;
   readonly loader: BatchLoader;
+  readonly observer: PassObserver;
+}
+
+function closePass({ loader, stream, observer }: OpenPass, reason: Error): void {
+  loader.close(reason);
+  observer.close(stream.borderFraction());
 }
 
 /** What a pass left behind: its scores, and what they were computed from, by ordinal. */
@@ -134,7 +143,7 @@ export class TrainingRun {
     const firstEpoch = (await this.#resume()) + 1;
     this.#passes = this.#planPasses(firstEpoch);
     const closePasses = () => {
-      for (const { loader } of this.#opened.splice(0)) loader.close(signal.reason as Error);
+      for (const opened of this.#opened.splice(0)) closePass(opened, signal.reason as Error);
     };
     signal.addEventListener('abort', closePasses, { once: true });
     try {
@@ -151,7 +160,7 @@ export class TrainingRun {
       }
     } finally {
       signal.removeEventListener('abort', closePasses);
-      for (const { loader } of this.#opened) loader.close(new Error('the run ended'));
+      for (const opened of this.#opened) closePass(opened, new Error('the run ended'));
     }
     this.#line(this.#closingLine());
     return { bestEpoch: this.#bestEpoch, stallFraction: this.stallFraction };
@@ -174,8 +183,11 @@ export class TrainingRun {
     if (next === undefined || next.done === true) return;
     const { settings, samples, clock } = this.#parts;
     const { samples: planned, labels } = this.#planSamples(next.value);
-    const warn = (sentence: string) => this.#line(sentence, 'WARNING');
-    const stream = samples.open(this.#samplePlanOf(next.value, planned), { warn });
+    const observer = this.#parts.observer.openPass({ ...next.value, batchSize: settings.batchSize });
+    const stream = samples.open(this.#samplePlanOf(next.value, planned), {
+      warn: (sentence) => this.#line(sentence, 'WARNING'),
+      ask: (firstOrdinal, ask) => observer.ask(firstOrdinal, ask),
+    });
     const loader = new BatchLoader({
       stream,
       labels,
@@ -186,7 +198,7 @@ export class TrainingRun {
       onAllAsked: () => this.#openNextPass(),
       nowMs: () => clock.nowMs(),
     });
-    this.#opened.push({ pass: next.value, stream, loader });
+    this.#opened.push({ pass: next.value, stream, loader, observer });
   }
 
   #logEpochStart(epoch: number, trainingSamples: number): void {
@@ -257,7 +269,7 @@ export class TrainingRun {
     try {
       for await (const loaded of opened.loader.batches()) {
         const { firstOrdinal, batch } = loaded;
-        const result = await this.#compute(opened.pass, loaded);
+        const result = await opened.observer.step(loaded, () => this.#compute(opened.pass, loaded));
         probabilities.set(result.probabilities, firstOrdinal);
         losses.set(result.losses, firstOrdinal);
         this.#stallMs += loaded.stallMs;
@@ -272,6 +284,7 @@ export class TrainingRun {
       }
     } finally {
       progress.close();
+      opened.observer.close(opened.stream.borderFraction());
       this.#busyMs += clock.nowMs() - passStartMs;
     }
     this.#opened.shift();
@@ -378,7 +391,7 @@ export class TrainingRun {
 
   /** Records go first: a crash between them and the checkpoint is mended by truncateEpochs when resuming. */
   async #finishEpoch(trained: PassResult, validated: PassResult | undefined): Promise<void> {
-    const { settings, folder, journal, tensorboard, engine } = this.#parts;
+    const { settings, folder, journal, tensorboard, engine, observer } = this.#parts;
     const { epoch } = trained.summary;
     const records: EpochRecord[] = [];
     for (const { summary } of validated === undefined ? [trained] : [trained, validated]) {
@@ -402,6 +415,12 @@ export class TrainingRun {
     await folder.writeCheckpoint('last', checkpoint);
     await tensorboard?.writeEpoch({ step: this.#samplesSeen, trained, validated, engine });
     for (const record of records) journal.add({ kind: 'scores', record });
+    observer.epochDone({
+      trained: trained.summary,
+      validated: validated?.summary,
+      bestEpoch: this.#bestEpoch,
+      isOverfitting: overfitting !== undefined,
+    });
   }
 
   /** Remembers the best epoch; tells whether `epoch` is the new best. */

@@ -14,7 +14,18 @@ export interface WorkerPoolOptions {
 const FIRST_REST_MS = 100;
 const LONGEST_REST_MS = 2_000;
 
-/** A worker with what this process knows of it. Only its pool changes it. */
+/** What came of a worker's leases, counted since it joined. */
+export interface WorkerCounts {
+  /** Leases given to it. */
+  leases: number;
+  brokenLeases: number;
+  /** Samples written to their place. */
+  samples: number;
+  /** Their voxels in bytes, as they travelled. */
+  sampleBytes: number;
+}
+
+/** A worker with what this process knows of it. Only its pool changes it, and its counts whoever leases from it. */
 export interface PooledWorker {
   readonly address: string;
   readonly client: SampleClient;
@@ -27,6 +38,7 @@ export interface PooledWorker {
   readonly lastError: string | undefined;
   /** What it answered wrong; nothing it sends is believed any more. */
   readonly quarantineReason: string | undefined;
+  readonly sent: WorkerCounts;
 }
 
 interface WorkerState extends PooledWorker {
@@ -182,6 +194,7 @@ export class WorkerPool {
       isSilent: false,
       lastError: undefined,
       quarantineReason: undefined,
+      sent: { leases: 0, brokenLeases: 0, samples: 0, sampleBytes: 0 },
       isLeaving: false,
     };
   }
@@ -204,6 +217,7 @@ function isUsable({ isResting, isSilent, quarantineReason }: WorkerState): boole
   return !isResting && !isSilent && quarantineReason === undefined;
 }
 
-function isAnswering({ failures, isSilent, quarantineReason }: WorkerState): boolean {
+/** Whether the worker answered when it was last asked. */
+export function isAnswering({ failures, isSilent, quarantineReason }: PooledWorker): boolean {
   return failures === 0 && !isSilent && quarantineReason === undefined;
 }

@@ -40,7 +40,8 @@ export function leaseBench(
   pool.setServers(addresses.map(serverAt));
   const scheduler = new LeaseScheduler(pool, leaseOptions);
   const warnings: string[] = [];
-  const open = (plan: SamplePlan) => scheduler.open(plan, { warn: (sentence) => warnings.push(sentence) });
+  const open = (plan: SamplePlan) =>
+    scheduler.open(plan, { warn: (sentence) => warnings.push(sentence), ask: (_firstOrdinal, ask) => ask() });
   return { pool, scheduler, warnings, open };
 }
 

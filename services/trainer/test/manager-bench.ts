@@ -8,6 +8,7 @@ import { FakeClock } from './fake-clock.ts';
 import { fakeDatasetClient } from './fake-dataset-client.ts';
 import { FakeEngine, type FakeEngineOptions } from './fake-engine.ts';
 import { FakeSampleSource } from './fake-sample-source.ts';
+import { UNOBSERVED_RUNS } from './unobserved-run.ts';
 import { DATASET } from './training-fixtures.ts';
 
 /** A run manager of fakes, and everything it started. */
@@ -50,6 +51,7 @@ function managerBench(runsFolder: string, options: ManagerBenchOptions = {}): Ma
     sampleBufferBytes: 2 ** 20,
     clock,
     logger: SILENT,
+    observer: UNOBSERVED_RUNS,
     ...changes,
   });
   const story = async (runId: string) => {

@@ -7,6 +7,7 @@ import { TrainingRun, type TrainingRunParts } from '../src/training-run.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeEngine, type FakeEngineOptions } from './fake-engine.ts';
 import { FakeSampleSource } from './fake-sample-source.ts';
+import { UNOBSERVED_RUN } from './unobserved-run.ts';
 import { DATASET, SETTINGS } from './training-fixtures.ts';
 
 /** Right about all of `CANDIDATES` but one negative of the training side, at x = -3. */
@@ -55,6 +56,7 @@ export async function benchIn(
     clock,
     signal: stop.signal,
     workerCount: 1,
+    observer: UNOBSERVED_RUN,
     sampleBufferBytes: 2 ** 20,
     ...changes,
   };
