@@ -28,7 +28,8 @@ export interface EpochOutcome {
 /** Watches a run. Nothing that it does may change the run, or fail. */
 export interface RunObserver {
   openPass(pass: { readonly epoch: number; readonly split: Split; readonly batchSize: number }): PassObserver;
-  epochDone(outcome: EpochOutcome): void;
+  /** Resolves, within seconds, when the run may go on; never rejects. */
+  epochDone(outcome: EpochOutcome): Promise<void>;
 }
 
 /** Watches a run from its start to its end. */

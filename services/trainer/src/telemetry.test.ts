@@ -12,11 +12,12 @@ function readable() {
   const observers: Observer[] = [];
   const recorded: [string, number, object][] = [];
   let flushCount = 0;
+  let flushed: Promise<void> = Promise.resolve();
   const telemetry: Telemetry = {
     ...NO_TELEMETRY,
     observe: (observer) => (observers.push(observer), () => undefined),
     record: (name, value, attributes) => void recorded.push([name, value, attributes]),
-    flush: () => (flushCount++, Promise.resolve()),
+    flush: () => (flushCount++, flushed),
   };
   /** Values by the attributes of `name`, joined. */
   const read = (name: ObservedName) => {
@@ -28,7 +29,13 @@ function readable() {
     }
     return values;
   };
-  return { telemetry, read, recorded, flushes: () => flushCount };
+  return {
+    telemetry,
+    read,
+    recorded,
+    flushes: () => flushCount,
+    flushUntil: (until: Promise<void>) => void (flushed = until),
+  };
 }
 
 function worker(address: string, changes: object = {}) {
@@ -83,7 +90,7 @@ async function runEpoch(bench: ReturnType<typeof trainerTelemetry>, runId: strin
   const pass = run.openPass({ epoch, split: 'trn', batchSize: 5 });
   await pass.step({ ...LOADED, stallMs: 100 }, () => Promise.resolve(bench.advance(400)));
   pass.close(0.25);
-  run.epochDone({
+  await run.epochDone({
     trained: summary(epoch, 'trn', [0.9, 0.1, 0.8, 0.1, 0.1]),
     validated: summary(epoch, 'val', [0.1, 0.1, 0.1, 0.1, 0.1]),
     bestEpoch: 0,
@@ -128,7 +135,7 @@ describe('the telemetry of a run', () => {
   it('adds predictions up over epochs', async () => {
     const bench = trainerTelemetry();
     const run = await runEpoch(bench, 'p/r');
-    run.epochDone({
+    await run.epochDone({
       trained: summary(2, 'trn', [0.9, 0.9, 0.1, 0.1, 0.1]),
       validated: undefined,
       bestEpoch: 2,
@@ -137,6 +144,24 @@ describe('the telemetry of a run', () => {
     expect(bench.read('lunastream.run.predictions')).toMatchObject({ 'p/r trn tp': 3, 'p/r val fn': 2 });
     expect(bench.read('lunastream.run.epoch')).toEqual({ 'p/r': 2 });
     expect(bench.read('lunastream.epoch.overfitting')).toEqual({ 'p/r': 1 });
+  });
+
+  it('keeps an epoch until it is sent, however soon the next one is done', async () => {
+    const bench = trainerTelemetry();
+    let send: () => void = () => undefined;
+    bench.flushUntil(new Promise((resolve) => (send = resolve)));
+    const run = await runEpoch(bench, 'p/r');
+    const next = run.epochDone({
+      trained: summary(2, 'trn', [0.9, 0.9, 0.1, 0.1, 0.1]),
+      validated: undefined,
+      bestEpoch: 2,
+      isOverfitting: false,
+    });
+    await Promise.resolve();
+    expect(bench.read('lunastream.run.epoch')).toEqual({ 'p/r': 1 });
+    send();
+    await next;
+    expect(bench.read('lunastream.run.epoch')).toEqual({ 'p/r': 2 });
   });
 
   it('tells of the latest twenty runs, and demand while one is active', async () => {

@@ -27,6 +27,8 @@ export class TrainerTelemetry implements RunsObserver {
   readonly #runs = new Map<string, RunMetrics>();
   /** Samples per second that the engine took when it did not wait, in the latest batches. */
   #demand: number | undefined;
+  /** Resolves when the latest epoch is sent. */
+  #sent: Promise<void> = Promise.resolve();
 
   constructor(parts: TrainerTelemetryParts) {
     this.#parts = parts;
@@ -43,14 +45,17 @@ export class TrainerTelemetry implements RunsObserver {
     return {
       within: (work) => withRun(runId, work),
       openPass: (pass) => this.#openPass(metrics, pass),
-      epochDone: (outcome: EpochOutcome) => {
+      epochDone: async (outcome: EpochOutcome) => {
+        // What is sent is read when it is sent: an epoch must be gone before the next one takes its place. As a rule it is,
+        // and a receiver that does not answer costs two seconds at most.
+        await this.#sent;
         metrics.addEpoch(outcome);
-        void telemetry.flush();
+        this.#sent = telemetry.flush();
       },
       ended: () => {
         metrics.isActive = false;
         this.#demand = undefined;
-        void telemetry.flush();
+        this.#sent = this.#sent.then(() => telemetry.flush());
       },
     };
   }

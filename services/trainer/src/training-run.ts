@@ -415,7 +415,7 @@ export class TrainingRun {
     await folder.writeCheckpoint('last', checkpoint);
     await tensorboard?.writeEpoch({ step: this.#samplesSeen, trained, validated, engine });
     for (const record of records) journal.add({ kind: 'scores', record });
-    observer.epochDone({
+    await observer.epochDone({
       trained: trained.summary,
       validated: validated?.summary,
       bestEpoch: this.#bestEpoch,

@@ -7,7 +7,7 @@ export const UNOBSERVED_RUN: WatchedRun = {
     step: (_loaded, work) => work(),
     close: () => undefined,
   }),
-  epochDone: () => undefined,
+  epochDone: () => Promise.resolve(),
   within: (work) => work(),
   ended: () => undefined,
 };
