@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { benchIn } from '../test/run-bench.ts';
 import { SETTINGS } from '../test/training-fixtures.ts';
 import { newLeaseCounts } from './lease-counts.ts';
-import { TrainerTelemetry } from './telemetry.ts';
+import { observeWorkerSupply } from './supply-telemetry.ts';
+import { RunsTelemetry } from './telemetry.ts';
 
 /** A telemetry whose values a test can read. */
 function readable() {
@@ -58,13 +59,8 @@ function trainerTelemetry() {
   const pool = { workers: [worker('a:1'), worker('b:2', { failures: 2 })] };
   const counts = newLeaseCounts();
   let nowMs = 0;
-  const observer = new TrainerTelemetry({
-    telemetry: bench.telemetry,
-    supply: { counts },
-    pool,
-    sampleBufferBytes: 1024,
-    nowMs: () => nowMs,
-  });
+  const observer = new RunsTelemetry(bench.telemetry, () => nowMs);
+  observeWorkerSupply(bench.telemetry, { counts, pool, sampleBufferBytes: 1024 });
   return { ...bench, observer, pool, counts, advance: (ms: number) => (nowMs += ms) };
 }
 

@@ -4,6 +4,7 @@ import type { settings } from './config.ts';
 import { readTrainingDataset } from './dataset-client.ts';
 import { LeaseScheduler } from './lease-scheduler.ts';
 import type { SampleSupply } from './sample-supply.ts';
+import { observeWorkerSupply } from './supply-telemetry.ts';
 import { WorkerPool } from './worker-pool.ts';
 
 /** Data sets from the chunk cache, samples from augmentation workers that come and go. */
@@ -25,6 +26,8 @@ export async function startWorkerSupply(
     onError: (sentence) => context.logger.warn(sentence),
   });
   const samples = new LeaseScheduler(workers, config);
+  const { counts } = samples;
+  observeWorkerSupply(context.telemetry, { counts, pool: workers, ...config });
   return {
     readDataset: (name, signal) => readTrainingDataset(datasets, name, signal),
     samples,
