@@ -27,6 +27,7 @@ it('@lunastream/metrics exports these values and no others', () => {
     'frocCurve',
     'isBetter',
     'matthewsCorrelation',
+    'meanInterval',
     'mergeConfusion',
     'overfittingWarning',
     'precision',

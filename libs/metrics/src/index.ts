@@ -43,7 +43,13 @@ export {
   type FrocPoint,
   type ScanFindings,
 } from './froc.ts';
-export { precisionInterval, recallInterval, type Interval } from './interval.ts';
+export {
+  meanInterval,
+  precisionInterval,
+  recallInterval,
+  type Interval,
+  type MeanInterval,
+} from './interval.ts';
 export { epochLogLines, epochStartLine, taskStartLine, type EpochStart } from './log-lines.ts';
 export { detectOverfitting, overfittingWarning, type Overfitting } from './overfitting.ts';
 export { countsAt, rankSamples, type Ranking } from './ranking.ts';

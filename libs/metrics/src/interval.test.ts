@@ -1,6 +1,7 @@
+import { RandomPurpose, RandomStream } from '@lunastream/random';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { precisionInterval, recallInterval } from './interval.ts';
+import { meanInterval, precisionInterval, recallInterval } from './interval.ts';
 import { precision, recall } from './scores.ts';
 
 const NONE = { truePositives: 0, falsePositives: 0, trueNegatives: 0, falseNegatives: 0 };
@@ -79,5 +80,39 @@ describe('Wilson intervals', () => {
     expect(() => recallInterval(NONE, confidence)).toThrow(
       /^Cannot compute an interval: confidence must be above 0 and below 1, got /,
     );
+  });
+});
+
+describe('meanInterval()', () => {
+  it('is Student’s: scipy.stats.t.interval(0.95, 2, mean, sem) of three values', () => {
+    const { mean, interval } = meanInterval([0.8, 0.9, 0.85])!;
+    expect(mean).toBeCloseTo(0.85, 12);
+    expect(interval!.low).toBeCloseTo(0.85 - 4.302653 * (0.05 / Math.sqrt(3)), 6);
+    expect(interval!.high).toBeCloseTo(0.85 + 4.302653 * (0.05 / Math.sqrt(3)), 6);
+  });
+
+  it('goes on smoothly beyond its table', () => {
+    // scipy.stats.t.ppf(0.975, 31) = 2.0395134464
+    const values = Array.from({ length: 32 }, (_, index) => (index % 2 === 0 ? 1 : -1));
+    const deviation = Math.sqrt(32 / 31);
+    const { interval } = meanInterval(values)!;
+    expect(interval!.high).toBeCloseTo((2.0395134464 * deviation) / Math.sqrt(32), 6);
+  });
+
+  it('knows nothing of one value but itself, and nothing at all of none', () => {
+    expect(meanInterval([0.7])).toEqual({ mean: 0.7, interval: undefined, count: 1 });
+    expect(meanInterval([])).toBeUndefined();
+  });
+
+  it('covers the true mean of normal values in 95 of 100 cases', () => {
+    const stream = new RandomStream({ runSeed: 1, epoch: 0, ordinal: 0, purpose: RandomPurpose.bootstrap });
+    let covered = 0;
+    const trials = 4000;
+    for (let trial = 0; trial < trials; trial++) {
+      const { interval } = meanInterval(Array.from({ length: 3 }, () => 5 + 2 * stream.gaussian()))!;
+      if (interval!.low <= 5 && interval!.high >= 5) covered++;
+    }
+    // Five standard deviations of a coin that falls so 95 times in 100.
+    expect(Math.abs(covered / trials - 0.95)).toBeLessThan(5 * Math.sqrt((0.95 * 0.05) / trials));
   });
 });

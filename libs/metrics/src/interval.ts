@@ -36,6 +36,47 @@ function wilsonInterval(hits: number, trials: number, confidence: number): Inter
   };
 }
 
+/** 97.5 % quantiles of Student's t for 1 to 30 degrees of freedom (scipy.stats.t.ppf(0.975, n)). */
+const STUDENT_QUANTILES = [
+  12.706205, 4.302653, 3.182446, 2.776445, 2.570582, 2.446912, 2.364624, 2.306004, 2.262157, 2.228139,
+  2.200985, 2.178813, 2.160369, 2.144787, 2.13145, 2.119905, 2.109816, 2.100922, 2.093024, 2.085963, 2.079614,
+  2.073873, 2.068658, 2.063899, 2.059539, 2.055529, 2.051831, 2.048407, 2.04523, 2.042272,
+];
+
+/** The 97.5 % quantile; beyond the table by the series of Fisher and Cornish, right to 1e-6 there. */
+function studentQuantile(degrees: number): number {
+  const tabled = STUDENT_QUANTILES[degrees - 1];
+  if (tabled !== undefined) return tabled;
+  const z = gaussianQuantile(0.975);
+  const first = (z ** 3 + z) / 4;
+  const second = (5 * z ** 5 + 16 * z ** 3 + 3 * z) / 96;
+  const third = (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / 384;
+  return z + first / degrees + second / degrees ** 2 + third / degrees ** 3;
+}
+
+/** Mean of repeated measurements, and how sure it is. */
+export interface MeanInterval {
+  readonly mean: number;
+  /** 95 % interval of the mean by Student's t; undefined for a single value. */
+  readonly interval: Interval | undefined;
+  readonly count: number;
+}
+
+/**
+ * Mean of the same score over runs that differ in their seed, with the 95 % interval of Student ("The probable error of a
+ * mean", Biometrika 6, 1908), which few values make honestly wide. Undefined without values. An interval may leave the range
+ * of the score: the mean of seeds, not the score, is what it is about.
+ */
+export function meanInterval(values: readonly number[]): MeanInterval | undefined {
+  const count = values.length;
+  if (count === 0) return undefined;
+  const mean = values.reduce((sum, value) => sum + value, 0) / count;
+  if (count === 1) return { mean, interval: undefined, count };
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (count - 1);
+  const halfWidth = studentQuantile(count - 1) * Math.sqrt(variance / count);
+  return { mean, interval: { low: mean - halfWidth, high: mean + halfWidth }, count };
+}
+
 /**
  * Wilson interval of precision. Undefined when nothing was called a nodule.
  * @throws InvalidMetricInputError when `confidence` is not between 0 and 1.

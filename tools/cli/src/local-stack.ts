@@ -24,6 +24,11 @@ export interface LocalStackOptions {
   readonly trainerPort: number;
   /** First port that Prometheus scrapes, the next ones for the next services; 0 takes any. Absent: none. */
   readonly prometheusPort?: number | undefined;
+  /**
+   * Trainers for a series of runs: so many work side by side, and one that ends is started again for the runs that are left.
+   * Absent: one, whose end is the end of its run.
+   */
+  readonly seriesTrainers?: number | undefined;
   readonly environment: Environment;
   /** Told in one sentence when a service ended and is started again. */
   readonly onRestart: (sentence: string) => void;
@@ -35,6 +40,8 @@ export interface StackAddresses {
   readonly chunkCache: string | undefined;
   readonly workers: readonly string[];
   readonly trainer: string;
+  /** All of them, the first one too. */
+  readonly trainers: readonly string[];
 }
 
 /** Where Prometheus scrapes a service. */
@@ -53,7 +60,7 @@ interface RunningService {
 /**
  * The three services as processes on loopback ports: a chunk cache, augmentation workers, a trainer; or a trainer that
  * does the others' work itself. Cache and workers hold nothing that a run needs, so one that ends is started again at
- * its address and runs go on. The trainer is not: its end is the end of its run.
+ * its address and runs go on. The trainer is not, unless it has a series of runs to do: its end is the end of its run.
  */
 export class LocalStack {
   readonly addresses: StackAddresses;
@@ -97,7 +104,7 @@ export class LocalStack {
     try {
       const addresses = await launchAll(options, launch);
       const stack = new LocalStack(started, addresses, options.onRestart);
-      stack.#supervise();
+      stack.#supervise(options.seriesTrainers !== undefined);
       return stack;
     } catch (error) {
       await stopInOrder(started);
@@ -136,9 +143,10 @@ export class LocalStack {
     await stopInOrder(this.#services);
   }
 
-  #supervise(): void {
+  #supervise(includesTrainers: boolean): void {
     for (const service of this.#services) {
-      if (service.spec.service !== 'trainer') this.#supervisions.push(this.#keepAlive(service));
+      if (includesTrainers || service.spec.service !== 'trainer')
+        this.#supervisions.push(this.#keepAlive(service));
     }
   }
 
@@ -183,27 +191,25 @@ function scrapeAddresses(firstPort: number | undefined): () => string {
   return () => `127.0.0.1:${firstPort === 0 ? 0 : firstPort + next++}`;
 }
 
+/** Starts a service under a name, with these variables in its environment; tells its address. */
+type LaunchService = (
+  name: string,
+  service: ServiceSpec['service'],
+  variables: Record<string, string>,
+) => Promise<string>;
+
 /** The cache first, then the workers that ask it, then the trainer that leases from them. */
-async function launchAll(
-  options: LocalStackOptions,
-  launch: (
-    name: string,
-    service: ServiceSpec['service'],
-    variables: Record<string, string>,
-  ) => Promise<string>,
-): Promise<StackAddresses> {
+async function launchAll(options: LocalStackOptions, launch: LaunchService): Promise<StackAddresses> {
   const datasets = Object.entries(options.datasets)
     .map(([name, folder]) => `${name}=${resolve(folder)}`)
     .join(',');
   const storeFolder = join(options.stateFolder, 'chunks');
   if (options.isLocalAugment) {
-    const trainer = await launch('trainer', 'trainer', {
-      TRAINER_LISTEN: `127.0.0.1:${options.trainerPort}`,
+    const trainers = await launchTrainers(options, launch, {
       TRAINER_LOCAL_DATASETS: datasets,
       TRAINER_LOCAL_STORE_FOLDER: storeFolder,
-      TRAINER_RUNS_FOLDER: options.runsFolder,
     });
-    return { chunkCache: undefined, workers: [], trainer };
+    return { chunkCache: undefined, workers: [], trainer: trainers[0]!, trainers };
   }
   const chunkCache = await launch('chunk-cache', 'chunk-cache', {
     CHUNK_CACHE_LISTEN: '127.0.0.1:0',
@@ -223,13 +229,28 @@ async function launchAll(
       }),
     ),
   );
-  const trainer = await launch('trainer', 'trainer', {
-    TRAINER_LISTEN: `127.0.0.1:${options.trainerPort}`,
+  const trainers = await launchTrainers(options, launch, {
     TRAINER_CHUNK_CACHE_ADDRESS: chunkCache,
     TRAINER_WORKER_ADDRESSES: workers.join(','),
-    TRAINER_RUNS_FOLDER: options.runsFolder,
   });
-  return { chunkCache, workers, trainer };
+  return { chunkCache, workers, trainer: trainers[0]!, trainers };
+}
+
+/** One trainer, or as many as a series has side by side. */
+function launchTrainers(
+  { seriesTrainers = 1, trainerPort, runsFolder }: LocalStackOptions,
+  launch: LaunchService,
+  supply: Record<string, string>,
+): Promise<string[]> {
+  return Promise.all(
+    Array.from({ length: seriesTrainers }, (_, index) =>
+      launch(index === 0 ? 'trainer' : `trainer-${index + 1}`, 'trainer', {
+        ...supply,
+        TRAINER_LISTEN: `127.0.0.1:${index === 0 ? trainerPort : 0}`,
+        TRAINER_RUNS_FOLDER: runsFolder,
+      }),
+    ),
+  );
 }
 
 async function stopInOrder(services: readonly RunningService[]): Promise<void> {

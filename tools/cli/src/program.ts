@@ -1,6 +1,8 @@
 import { Command, CommanderError } from 'commander';
 import { registerData } from './commands/data.ts';
 import { registerDevCa } from './commands/dev-ca.ts';
+import { registerExperiment } from './commands/experiment.ts';
+import { registerReport } from './commands/report.ts';
 import { registerRuns } from './commands/runs.ts';
 import { registerSamples } from './commands/samples.ts';
 import { registerTrain } from './commands/train.ts';
@@ -25,6 +27,8 @@ export function createProgram(context: CommandContext): Command {
     .showSuggestionAfterError(true);
   registerUp(program, context);
   registerTrain(program, context);
+  registerExperiment(program, context);
+  registerReport(program, context);
   registerRuns(program, context);
   registerData(program, context);
   registerSamples(program, context);

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Metadata } from '@grpc/grpc-js';
 import {
   RunState,
@@ -18,6 +19,9 @@ import type { RunDisplay } from '../run-display.ts';
 /** Starting a run reads the headers of the whole data set, which takes a while the first time. */
 const START_TIMEOUT_MS = 600_000;
 const CALL_TIMEOUT_MS = 10_000;
+/** A trainer that died is started again; it has this long to answer. */
+const READY_TIMEOUT_MS = 60_000;
+const READY_INTERVAL_MS = 250;
 
 /** Runs on one trainer, as commands use them. */
 export class RunSession {
@@ -66,6 +70,21 @@ export class RunSession {
       if (response.event?.$case === 'status') state = response.event.value.state;
     }
     return state;
+  }
+
+  /** Resolves once the trainer answers; rejects with the signal's reason, or when it does not for a minute. */
+  async ready(signal: AbortSignal): Promise<void> {
+    const start = performance.now();
+    for (;;) {
+      signal.throwIfAborted();
+      try {
+        await this.list('', 1);
+        return;
+      } catch (error) {
+        if (performance.now() - start > READY_TIMEOUT_MS) throw error;
+      }
+      await delay(READY_INTERVAL_MS, undefined, { signal });
+    }
   }
 
   close(): void {

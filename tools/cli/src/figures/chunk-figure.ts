@@ -1,15 +1,19 @@
 import { createRequire } from 'node:module';
 import { createCanvas, GlobalFonts, type SKRSContext2D } from '@napi-rs/canvas';
 
-/** One picture of a figure: a slice of a chunk with what it is. */
-export interface FigurePanel {
-  readonly title: string;
-  /** Second line, smaller: what was drawn. */
-  readonly caption: string;
+/** A slice of a chunk. */
+export interface SlicePicture {
   /** [height, width] in C order, in HU. */
   readonly sliceHu: Float32Array;
   readonly height: number;
   readonly width: number;
+}
+
+/** One picture of a figure: a slice of a chunk with what it is. */
+export interface FigurePanel extends SlicePicture {
+  readonly title: string;
+  /** Second line, smaller: what was drawn. */
+  readonly caption: string;
 }
 
 /** A figure: panels in reading order. */
@@ -69,8 +73,13 @@ function drawPanel(context: SKRSContext2D, panel: FigurePanel, x: number, y: num
   context.drawImage(toPicture(panel), x, y + LABEL_PX, panel.width * scale, panel.height * scale);
 }
 
+/** A slice as PNG at its own size, a pixel per voxel. */
+export function renderSlice(slice: SlicePicture): Buffer {
+  return toPicture(slice).toBuffer('image/png');
+}
+
 /** The slice at its own size, a pixel per voxel. */
-function toPicture({ sliceHu, height, width }: FigurePanel) {
+function toPicture({ sliceHu, height, width }: SlicePicture) {
   const picture = createCanvas(width, height);
   const context = picture.getContext('2d');
   const pixels = context.createImageData(width, height);

@@ -1,0 +1,189 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { compareVariants, type ScoreOverSeeds, type VariantSummary } from './compare-variants.ts';
+import { buildReportData, toVariantRun, type DrawCandidate, type ReportedRun } from './build-report-data.ts';
+import { ReportError } from './errors.ts';
+import { PAGE_STYLE } from './page-style.ts';
+import { meanScoreChoices } from './score-choices.ts';
+
+const require = createRequire(import.meta.url);
+
+export interface ReportOptions {
+  readonly title: string;
+  readonly runs: readonly ReportedRun[];
+  /** Draws the slices of mistakes; absent leaves them out. */
+  readonly draw?: DrawCandidate | undefined;
+}
+
+/** Columns of the comparison: score, head, whether more is better. */
+const COLUMNS = [
+  ['recall', 'Recall', true],
+  ['precision', 'Precision', true],
+  ['f1', 'F1', true],
+  ['f2', 'F2', true],
+  ['roc_auc', 'AUC', true],
+  ['recall_at_fpr', 'Recall at 1 % FPR', true],
+  ['loss_pos', 'Nodule loss', false],
+] as const;
+
+/**
+ * The report of `runs` as one HTML page that needs nothing else: style, script, data and pictures are inside, and its policy
+ * forbids every request.
+ * @throws ReportError when there are no runs.
+ */
+export async function renderReport({ title, runs, draw }: ReportOptions): Promise<string> {
+  if (runs.length === 0) throw new ReportError('there must be a run to report, got none');
+  const data = await buildReportData(title, runs, draw);
+  const summaries = compareVariants(runs.map(toVariantRun));
+  const [script, plot, plotStyle] = await Promise.all([
+    readFile(
+      join(dirname(require.resolve('@lunastream/report/package.json')), 'dist/src/browser/report-page.js'),
+      'utf8',
+    ),
+    readFile(require.resolve('uplot/dist/uPlot.iife.min.js'), 'utf8'),
+    readFile(require.resolve('uplot/dist/uPlot.min.css'), 'utf8'),
+  ]);
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:">
+<meta name="color-scheme" content="light dark">
+<title>${escapeHtml(title)}</title>
+<style>${plotStyle}${PAGE_STYLE}</style>
+</head>
+<body>
+${pageBody(title, summaries, runs)}
+<script type="application/json" id="report-data">${jsonInHtml(data)}</script>
+<script>${inScript(plot)}</script>
+<script type="module">${inScript(script.replace(/^\/\/# sourceMappingURL=.*$/m, ''))}</script>
+</body>
+</html>
+`;
+}
+
+function pageBody(title: string, summaries: readonly VariantSummary[], runs: readonly ReportedRun[]): string {
+  const fingerprints = new Set(runs.map(({ results }) => results.record.datasetFingerprint));
+  const warning =
+    fingerprints.size > 1
+      ? '<p class="warning">These runs were made on different data: their scores cannot be compared.</p>'
+      : '';
+  return `<header>
+<h1>${escapeHtml(title)}</h1>
+<p class="lead">${runs.length} ${runs.length === 1 ? 'run' : 'runs'} of ${summaries.length} ${summaries.length === 1 ? 'variant' : 'variants'}.
+Validation scores; a nodule is called above the threshold. Research software, not a medical device.</p>
+${warning}
+</header>
+<main>
+<section><h2>Comparison</h2>${comparisonTable(summaries)}
+<p class="note">Last validation of each run: mean over seeds with its 95 % interval (Student); for one run, recall and precision have
+Wilson's interval over its candidates. Bold is the best mean. Undefined is 0/0: nothing was called a nodule.</p></section>
+<section><h2>Epoch by epoch</h2>
+<div class="controls" id="score-buttons" role="group" aria-label="Score"></div>
+<div class="plot" id="curve-plot"></div><div class="legend" id="curve-legend"></div></section>
+<section class="run-section"><h2>One run</h2>
+<label class="controls">Run <select id="run-select"></select></label>
+<div class="columns">
+<div><h3>Losses by class</h3><div class="plot" id="loss-plot"></div><p class="note" id="keep-sentence"></p></div>
+<div><h3>At a threshold</h3>
+<label class="slider">Call a nodule above <output id="threshold-value"></output>
+<input id="threshold" type="range" min="0" max="1000" step="1" aria-label="Threshold"></label>
+<table class="confusion" aria-label="Confusion matrix"><thead><tr><td></td><th scope="col">called nodule</th><th scope="col">called none</th></tr></thead>
+<tbody><tr><th scope="row">nodule</th><td id="count-tp"></td><td id="count-fn"></td></tr>
+<tr><th scope="row">none</th><td id="count-fp"></td><td id="count-tn"></td></tr></tbody></table>
+<dl class="scores" id="threshold-scores"></dl></div>
+<div><h3>ROC</h3><div class="plot" id="roc-plot"></div></div>
+<div><h3>Precision and recall</h3><div class="plot" id="pr-plot"></div></div>
+</div>
+<h3>Nodules it missed most clearly</h3><div class="gallery" id="missed"></div>
+<h3>What it took for nodules most clearly</h3><div class="gallery" id="false-alarms"></div>
+<details><summary>Settings and versions</summary><table class="settings" id="settings"></table></details></section>
+<section><h2>Which epoch each score would choose</h2>${choicesTable(summaries, runs)}
+<p class="note">Every epoch was measured on the same candidates, so the choices can be compared by what they miss. More in
+docs/experiments.md.</p></section>
+</main>`;
+}
+
+function comparisonTable(summaries: readonly VariantSummary[]): string {
+  const bestOf = COLUMNS.map(([score, , isMoreBetter]) => {
+    const means = summaries.flatMap(({ last }) => (last[score] === undefined ? [] : [last[score].mean]));
+    return summaries.length < 2 ? undefined : isMoreBetter ? Math.max(...means) : Math.min(...means);
+  });
+  const head = ['Variant', 'Runs', ...COLUMNS.map(([, label]) => label), 'Best epoch'].map(
+    (label) => `<th scope="col">${label}</th>`,
+  );
+  const rows = summaries.map((summary) => {
+    const cells = COLUMNS.map(([score], column) => {
+      const value = summary.last[score];
+      const isBest = value !== undefined && value.mean === bestOf[column];
+      return `<td${isBest ? ' class="best"' : ''}>${scoreCell(value, score !== 'loss_pos')}</td>`;
+    });
+    const epochs = summary.bestEpochs.map((epoch) => (epoch === 0 ? 'none' : String(epoch))).join(', ');
+    return `<tr><th scope="row">${escapeHtml(summary.variant)}</th><td>${summary.runs}</td>${cells.join('')}<td>${epochs}</td></tr>`;
+  });
+  return `<div class="scroll"><table class="comparison"><thead><tr>${head.join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
+}
+
+/** The mean, its interval, and for a score in 0..1 a small picture of both. */
+function scoreCell(value: ScoreOverSeeds, isShare: boolean): string {
+  if (value === undefined) return '<span class="undefined">undefined</span>';
+  const { mean, interval } = value;
+  const range =
+    interval === undefined
+      ? ''
+      : `<span class="interval">${interval.low.toFixed(3)} … ${interval.high.toFixed(3)}</span>`;
+  return `<span class="mean">${mean.toFixed(4)}</span>${range}${isShare ? intervalPicture(value) : ''}`;
+}
+
+function intervalPicture({ mean, interval }: NonNullable<ScoreOverSeeds>): string {
+  const x = (share: number) => (2 + 96 * Math.min(1, Math.max(0, share))).toFixed(1);
+  const band =
+    interval === undefined
+      ? ''
+      : `<line class="band" x1="${x(interval.low)}" x2="${x(interval.high)}" y1="5" y2="5"/>`;
+  return `<svg class="dot" viewBox="0 0 100 10" aria-hidden="true"><line class="axis" x1="2" x2="98" y1="5" y2="5"/>${band}<circle cx="${x(mean)}" cy="5" r="3"/></svg>`;
+}
+
+const CHOICE_LABELS: Readonly<Record<string, string>> = {
+  f1: 'F1',
+  f2: 'F2',
+  f05: 'F0.5',
+  recall: 'Recall',
+  auc: 'ROC AUC',
+  'recall-at-fpr': 'Recall at 1 % false positives',
+  loss_pos: 'Lowest nodule loss',
+};
+
+function choicesTable(summaries: readonly VariantSummary[], runs: readonly ReportedRun[]): string {
+  const rows = summaries.flatMap(({ variant }) => {
+    const choices = meanScoreChoices(runs.filter((run) => run.variant === variant).map(toVariantRun));
+    return choices.map(
+      ({ score, epochs, missedNodules, falsePositives }, index) =>
+        `<tr>${index === 0 ? `<th scope="rowgroup" rowspan="${choices.length}">${escapeHtml(variant)}</th>` : ''}` +
+        `<th scope="row">${CHOICE_LABELS[score]}</th><td>${epochs.join(', ') || 'none'}</td>` +
+        `<td>${missedNodules?.toFixed(1) ?? ''}</td><td>${falsePositives?.toFixed(1) ?? ''}</td></tr>`,
+    );
+  });
+  const head = ['Variant', 'Chosen by', 'Epoch', 'Nodules missed', 'False positives'];
+  return `<div class="scroll"><table class="choices"><thead><tr>${head.map((label) => `<th scope="col">${label}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
+}
+
+function escapeHtml(text: string): string {
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;');
+}
+
+/** JSON that cannot end its script element, whatever names are in it. */
+function jsonInHtml(value: unknown): string {
+  return JSON.stringify(value).replaceAll('<', '\\u003c');
+}
+
+function inScript(source: string): string {
+  if (/<\/script/i.test(source)) throw new Error('internal: a script of the report ends its own element');
+  return source;
+}
