@@ -47,7 +47,7 @@ button:focus-visible, select:focus-visible, input:focus-visible { outline: 2px s
 .scores { display: grid; grid-template-columns: repeat(auto-fill, minmax(118px, 1fr)); gap: 6px 14px; margin: 8px 0 0; }
 .scores dt { font-size: 12px; color: var(--faint); }
 .scores dd { margin: 0; font-weight: 600; font-variant-numeric: tabular-nums; }
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(128px, 1fr)); gap: 14px; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(112px, 1fr)); gap: 14px; }
 .gallery figure { margin: 0; }
 .gallery img { width: 100%; aspect-ratio: 1; object-fit: contain; background: #000; border-radius: 6px; image-rendering: pixelated; display: block; }
 .gallery figcaption { font-size: 12px; color: var(--faint); margin-top: 5px; overflow-wrap: anywhere; }

@@ -5,7 +5,7 @@ import { compareVariants, type ScoreOverSeeds, type VariantSummary } from './com
 import { buildReportData, toVariantRun, type DrawCandidate, type ReportedRun } from './build-report-data.ts';
 import { ReportError } from './errors.ts';
 import { PAGE_STYLE } from './page-style.ts';
-import { meanScoreChoices } from './score-choices.ts';
+import { meanScoreChoices, type ScoreChoice } from './score-choices.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -101,15 +101,16 @@ Wilson's interval over its candidates. Bold is the best mean. Undefined is 0/0: 
 <h3>What it took for nodules most clearly</h3><div class="gallery" id="false-alarms"></div>
 <details><summary>Settings and versions</summary><table class="settings" id="settings"></table></details></section>
 <section><h2>Which epoch each score would choose</h2>${choicesTable(summaries, runs)}
-<p class="note">Every epoch was measured on the same candidates, so the choices can be compared by what they miss. More in
-docs/experiments.md.</p></section>
+<p class="note">Every epoch was measured on the same candidates, so the choices can be compared by what they cost: nodules missed and false
+positives, means over seeds. Bold misses fewest.</p></section>
 </main>`;
 }
 
 function comparisonTable(summaries: readonly VariantSummary[]): string {
   const bestOf = COLUMNS.map(([score, , isMoreBetter]) => {
     const means = summaries.flatMap(({ last }) => (last[score] === undefined ? [] : [last[score].mean]));
-    return summaries.length < 2 ? undefined : isMoreBetter ? Math.max(...means) : Math.min(...means);
+    // Where all are alike none is the best.
+    return new Set(means).size < 2 ? undefined : isMoreBetter ? Math.max(...means) : Math.min(...means);
   });
   const head = ['Variant', 'Runs', ...COLUMNS.map(([, label]) => label), 'Best epoch'].map(
     (label) => `<th scope="col">${label}</th>`,
@@ -146,28 +147,41 @@ function intervalPicture({ mean, interval }: NonNullable<ScoreOverSeeds>): strin
   return `<svg class="dot" viewBox="0 0 100 10" aria-hidden="true"><line class="axis" x1="2" x2="98" y1="5" y2="5"/>${band}<circle cx="${x(mean)}" cy="5" r="3"/></svg>`;
 }
 
-const CHOICE_LABELS: Readonly<Record<string, string>> = {
+/** In the order of `scoreChoices`. */
+const CHOICE_LABELS = {
   f1: 'F1',
   f2: 'F2',
   f05: 'F0.5',
   recall: 'Recall',
   auc: 'ROC AUC',
-  'recall-at-fpr': 'Recall at 1 % false positives',
+  'recall-at-fpr': 'Recall at 1 % FPR',
   loss_pos: 'Lowest nodule loss',
-};
+} as const satisfies Record<ScoreChoice['score'], string>;
 
+/** A row per variant, a column per score: the epochs it chooses, and what they cost. */
 function choicesTable(summaries: readonly VariantSummary[], runs: readonly ReportedRun[]): string {
-  const rows = summaries.flatMap(({ variant }) => {
+  const rows = summaries.map(({ variant }) => {
     const choices = meanScoreChoices(runs.filter((run) => run.variant === variant).map(toVariantRun));
-    return choices.map(
-      ({ score, epochs, missedNodules, falsePositives }, index) =>
-        `<tr>${index === 0 ? `<th scope="rowgroup" rowspan="${choices.length}">${escapeHtml(variant)}</th>` : ''}` +
-        `<th scope="row">${CHOICE_LABELS[score]}</th><td>${epochs.join(', ') || 'none'}</td>` +
-        `<td>${missedNodules?.toFixed(1) ?? ''}</td><td>${falsePositives?.toFixed(1) ?? ''}</td></tr>`,
-    );
+    const fewest = Math.min(...choices.flatMap(({ missedNodules }) => missedNodules ?? []));
+    const cells = choices.map(({ epochs, missedNodules, falsePositives }) => {
+      if (missedNodules === undefined) return '<td><span class="undefined">undefined</span></td>';
+      const cost = `${shortNumber(missedNodules)} missed, ${shortNumber(falsePositives ?? 0)} false`;
+      return (
+        `<td${missedNodules === fewest ? ' class="best"' : ''}><span class="mean">E ${epochs.join(', ')}</span>` +
+        `<span class="interval">${cost}</span></td>`
+      );
+    });
+    return `<tr><th scope="row">${escapeHtml(variant)}</th>${cells.join('')}</tr>`;
   });
-  const head = ['Variant', 'Chosen by', 'Epoch', 'Nodules missed', 'False positives'];
-  return `<div class="scroll"><table class="choices"><thead><tr>${head.map((label) => `<th scope="col">${label}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
+  const head = ['Variant', ...Object.values(CHOICE_LABELS)].map((label) => `<th scope="col">${label}</th>`);
+  return (
+    `<div class="scroll"><table class="choices"><thead><tr>${head.join('')}</tr></thead>` +
+    `<tbody>${rows.join('')}</tbody></table></div>`
+  );
+}
+
+function shortNumber(value: number): string {
+  return Number.isInteger(value) ? value.toLocaleString('en') : value.toFixed(1);
 }
 
 function escapeHtml(text: string): string {

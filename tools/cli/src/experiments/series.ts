@@ -96,7 +96,7 @@ const NORMALIZATIONS = ['batch', 'fixed', 'signed-sqrt', 'signed-log', 'tanh'];
 
 function normalization({ epochs }: SeriesSize): Variant[] {
   const shared = ['--balanced', '--augmented', ...count('--epochs', epochs)];
-  return NORMALIZATIONS.map((name) => ({ name, flags: [...shared, '--normalization', name] }));
+  return NORMALIZATIONS.map((name) => ({ name, flags: [...shared, '--input-normalization', name] }));
 }
 
 function score({ epochs }: SeriesSize): Variant[] {
