@@ -1,5 +1,5 @@
-// Puts together what one service needs at run time, and nothing else: `node assemble.mjs SERVICE FOLDER`, in a workspace
-// that is built. A pruned install rather than a bundle: lmdb loads a native addon, threads and WebAssembly kernels are
+// Puts together what one project needs at run time, and nothing else: `node assemble.mjs PROJECT FOLDER` (for example
+// services/trainer), in a workspace that is built. A pruned install rather than a bundle: lmdb loads a native addon, threads and WebAssembly kernels are
 // found by their package's name, and stack traces keep the names of files.
 import { execFileSync } from 'node:child_process';
 import {
@@ -44,8 +44,8 @@ function projectFolders() {
   });
 }
 
-/** Installs what `service` depends on, our own packages as links to their folders. */
-function install(service, target) {
+/** Installs what `project` depends on, our own packages as links to their folders. */
+function install(project, target) {
   mkdirSync(target, { recursive: true });
   for (const path of [
     'package.json',
@@ -62,7 +62,7 @@ function install(service, target) {
     '--ignore-scripts',
     '--no-audit',
     '--no-fund',
-    `--workspace=services/${service}`,
+    `--workspace=${project}`,
     ...Object.entries(PLATFORM).map(([name, value]) => `--${name}=${value}`),
   );
   const sbom = npm(
@@ -71,7 +71,7 @@ function install(service, target) {
     '--omit=dev',
     '--sbom-format=cyclonedx',
     '--package-lock-only',
-    `--workspace=services/${service}`,
+    `--workspace=${project}`,
   );
   writeFileSync(join(target, 'sbom.cdx.json'), sbom);
 }
@@ -90,11 +90,10 @@ function addOwnPackages(target) {
       rmSync(join(target, folder), { recursive: true });
       continue;
     }
+    const { exports = {}, bin = {} } = readManifest(join(workspace, folder));
     const files = [
       'dist/src',
-      ...Object.values(readManifest(join(workspace, folder)).exports ?? {}).flatMap((entry) =>
-        typeof entry === 'string' ? [entry] : [],
-      ),
+      ...[...Object.values(exports), ...Object.values(bin)].filter((entry) => typeof entry === 'string'),
     ];
     for (const path of files) {
       const source = join(workspace, folder, path);
@@ -113,13 +112,13 @@ function prune(folder, root = folder) {
   if (readdirSync(folder).length === 0) rmSync(folder, { recursive: true });
 }
 
-const [service, target] = process.argv.slice(2);
-if (service === undefined || target === undefined || !existsSync(join(workspace, 'services', service))) {
+const [project, target] = process.argv.slice(2);
+if (project === undefined || target === undefined || !existsSync(join(workspace, project))) {
   throw new Error(
     `Cannot assemble a service: use assemble.mjs SERVICE FOLDER, got ${process.argv.slice(2).join(' ')}`,
   );
 }
-install(service, target);
+install(project, target);
 addOwnPackages(target);
 rmSync(join(target, 'package-lock.json'));
 prune(target);

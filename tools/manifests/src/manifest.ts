@@ -1,0 +1,100 @@
+/** What the checks read of a Kubernetes object; schemas look at all of it. */
+export interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly labels?: Labels };
+  readonly spec?: unknown;
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+export type Labels = Readonly<Record<string, string>>;
+
+export interface EnvironmentVariable {
+  readonly name: string;
+  readonly value?: string;
+}
+
+export interface Probe {
+  readonly grpc?: { readonly port: number; readonly service?: string };
+}
+
+export interface Container {
+  readonly name: string;
+  readonly image: string;
+  readonly env?: readonly EnvironmentVariable[];
+  readonly envFrom?: readonly { readonly configMapRef?: { readonly name: string } }[];
+  readonly ports?: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly startupProbe?: Probe;
+  readonly livenessProbe?: Probe;
+  readonly readinessProbe?: Probe;
+  readonly lifecycle?: { readonly preStop?: { readonly exec?: { readonly command: readonly string[] } } };
+  readonly resources?: { readonly requests?: object; readonly limits?: object };
+  readonly securityContext?: {
+    readonly allowPrivilegeEscalation?: boolean;
+    readonly readOnlyRootFilesystem?: boolean;
+    readonly privileged?: boolean;
+    readonly capabilities?: { readonly drop?: readonly string[]; readonly add?: readonly string[] };
+  };
+  readonly volumeMounts?: readonly { readonly mountPath: string; readonly readOnly?: boolean }[];
+}
+
+export interface PodSpec {
+  readonly containers: readonly Container[];
+  readonly initContainers?: readonly Container[];
+  readonly automountServiceAccountToken?: boolean;
+  readonly terminationGracePeriodSeconds?: number;
+  readonly securityContext?: {
+    readonly runAsNonRoot?: boolean;
+    readonly seccompProfile?: { readonly type: string };
+  };
+  readonly hostNetwork?: boolean;
+}
+
+/** A workload and the pods that it makes. */
+export interface Workload {
+  readonly kind: string;
+  readonly name: string;
+  readonly labels: Labels;
+  readonly pod: PodSpec;
+}
+
+const WORKLOAD_KINDS = ['Deployment', 'StatefulSet', 'Job'];
+
+export function workloadsOf(manifests: readonly Manifest[]): Workload[] {
+  return manifests
+    .filter(({ kind }) => WORKLOAD_KINDS.includes(kind))
+    .map(({ kind, metadata, spec }) => {
+      const { template } = spec as { template: { metadata: { labels: Labels }; spec: PodSpec } };
+      return { kind, name: metadata.name, labels: template.metadata.labels, pod: template.spec };
+    });
+}
+
+/** Containers of a pod, sidecars first. */
+export function containersOf({ pod }: Workload): readonly Container[] {
+  return [...(pod.initContainers ?? []), ...pod.containers];
+}
+
+/** The service of ours that a container runs, by its image's name; undefined for other programs. */
+export function serviceOf({ image }: Container): string | undefined {
+  return /(?:^|\/)lunastream\/([a-z-]+)(?::|$)/.exec(image)?.[1];
+}
+
+/** The environment of a container as far as the manifests tell it: its ConfigMaps, then its own variables. */
+export function environmentOf(
+  container: Container,
+  manifests: readonly Manifest[],
+): Readonly<Record<string, string>> {
+  const fromMaps = (container.envFrom ?? []).flatMap(({ configMapRef }) => {
+    const map = manifests.find(
+      ({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === configMapRef?.name,
+    );
+    return Object.entries(map?.data ?? {});
+  });
+  const own = (container.env ?? []).map(({ name, value }) => [name, value ?? ''] as const);
+  return Object.fromEntries([...fromMaps, ...own]);
+}
+
+/** Whether `labels` have all that `selector` asks for. */
+export function matches(selector: { readonly matchLabels?: Labels } | undefined, labels: Labels): boolean {
+  return Object.entries(selector?.matchLabels ?? {}).every(([name, value]) => labels[name] === value);
+}
