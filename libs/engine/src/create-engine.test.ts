@@ -15,6 +15,7 @@ describe('createEngine()', () => {
   it('auto starts an engine and says why in one line', async () => {
     const { engine, reason } = await createEngine(SETTINGS);
     expect(engineNames()).toContain(engine.name);
+    expect(engine.name).not.toBe('sink');
     // Machines with a GPU and its module may choose that.
     expect(reason).toMatch(/^auto chose (simd: WebAssembly SIMD kernels on \d+ of \d+ cores|tensorflow: )/);
     for (const other of engineNames().filter((name) => name !== engine.name)) {

@@ -16,6 +16,11 @@ const ENGINES: ReadonlyMap<string, StartEngine> = new Map<string, StartEngine>([
   ['tfjs', async (settings) => (await import('./tfjs/tfjs-engine.ts')).TfjsEngine.start(settings)],
 ]);
 
+/** For measurements, by name only: listed nowhere, and never what `auto` chooses. */
+const MEASURING_ENGINES: ReadonlyMap<string, StartEngine> = new Map<string, StartEngine>([
+  ['sink', async (settings) => (await import('./sink-engine.ts')).SinkEngine.start(settings)],
+]);
+
 /** What `auto` tries, the fastest first (figures: docs/engine.md). */
 const CHOICES: readonly EngineChoice[] = [
   {
@@ -40,7 +45,9 @@ export function engineNames(): string[] {
  * @throws EngineUnavailableError when the named engine, or with `auto` none, runs on this machine.
  */
 export async function createEngine(settings: EngineSettings): Promise<CreatedEngine> {
-  const checked = compileEngineSettings(settings, engineNames());
-  const start = ENGINES.get(checked.engine);
+  const measuring = MEASURING_ENGINES.get(settings.engine);
+  const names = measuring === undefined ? engineNames() : [...MEASURING_ENGINES.keys()];
+  const checked = compileEngineSettings(settings, names);
+  const start = measuring ?? ENGINES.get(checked.engine);
   return start === undefined ? chooseEngine(CHOICES, checked) : start(checked);
 }

@@ -1,12 +1,11 @@
 import type {
   ChunkError,
   ChunkReference,
-  ChunkServiceClient,
   StreamChunksRequest,
   StreamChunksResponse,
 } from '@lunastream/contracts';
-import { readStream } from '@lunastream/service-kit';
 import { voxelCount, type Shape } from '@lunastream/volume';
+import type { ChunkStreams } from './cache-pods.ts';
 import type { RawChunk, RawChunkMemory } from './raw-chunk-memory.ts';
 
 /** References that are looked up, and asked of the cache, together: bounds what a call has lent. */
@@ -22,11 +21,11 @@ export type FetchedChunk = { readonly chunk: RawChunk } | { readonly fault: Chun
 
 /** Gets raw chunks: those that this worker keeps from its memory, the others from the chunk cache. */
 export class ChunkFetcher {
-  readonly #chunkCache: ChunkServiceClient;
+  readonly #pods: ChunkStreams;
   readonly #memory: RawChunkMemory;
 
-  constructor(chunkCache: ChunkServiceClient, memory: RawChunkMemory) {
-    this.#chunkCache = chunkCache;
+  constructor(pods: ChunkStreams, memory: RawChunkMemory) {
+    this.#pods = pods;
     this.#memory = memory;
   }
 
@@ -66,7 +65,7 @@ export class ChunkFetcher {
   }
 
   #ask(form: ChunkForm, references: ChunkReference[], signal: AbortSignal) {
-    return readStream(this.#chunkCache.streamChunks({ ...form, references }), signal);
+    return this.#pods.streamChunks({ ...form, references }, signal);
   }
 
   async #receive(

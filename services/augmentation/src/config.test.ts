@@ -7,7 +7,7 @@ describe('settings of an augmentation worker', () => {
   it('need nothing: the defaults are those of one machine', () => {
     expect(compileConfig(settings, {})).toEqual({
       listen: '127.0.0.1:50052',
-      chunkCacheAddress: '127.0.0.1:50051',
+      chunkCacheAddresses: ['127.0.0.1:50051'],
       threads: availableParallelism(),
       chunkCacheBytes: 256 * 2 ** 20,
       prometheusListen: '127.0.0.1:9465',

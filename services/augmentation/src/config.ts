@@ -6,6 +6,7 @@ import {
   prometheusSetting,
   setting,
   sizeOrNoneSchema,
+  targetListSchema,
 } from '@lunastream/service-kit';
 
 export const settings = {
@@ -15,11 +16,11 @@ export const settings = {
     fallback: '127.0.0.1:50052',
     help: 'Address to listen on, host:port; port 0 takes any',
   }),
-  chunkCacheAddress: setting({
+  chunkCacheAddresses: setting({
     variable: 'AUGMENTATION_CHUNK_CACHE_ADDRESS',
-    schema: addressSchema,
+    schema: targetListSchema,
     fallback: '127.0.0.1:50051',
-    help: 'Address of the chunk cache, host:port',
+    help: 'Chunk caches: host:port, or dns:///name:port resolved again every 2 s; separated by commas',
   }),
   threads: setting({
     variable: 'AUGMENTATION_THREADS',

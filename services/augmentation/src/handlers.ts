@@ -1,4 +1,3 @@
-import { status } from '@grpc/grpc-js';
 import {
   AugmentationSettingsError,
   compileAugmentationSettings,
@@ -26,13 +25,14 @@ import {
   RequestError,
   streamHandler,
   type HandlerContext,
-  type RequestErrorKind,
   type ServedService,
 } from '@lunastream/service-kit';
 import type { SampleMaker, TransformJob } from '@lunastream/transform-pool';
 import { formatShape, voxelCount, type Shape } from '@lunastream/volume';
+import { NoPodError } from './cache-pods.ts';
 import type { ChunkFetcher, FetchedChunk } from './chunk-fetcher.ts';
 import type { RawChunk } from './raw-chunk-memory.ts';
+import { REFUSALS } from './refusals.ts';
 import type { WorkerStats } from './worker-stats.ts';
 
 // Wire types stop in this file.
@@ -223,16 +223,10 @@ function reuseSample(maker: SampleMaker, { result }: StreamSamplesResponse): voi
 
 /** The cache's answer to a bad request is passed on; a cache that cannot be reached makes this worker unavailable. */
 function toRequestError(error: unknown): unknown {
+  if (error instanceof NoPodError) return new RequestError('unavailable', error.message, { cause: error });
   if (!isServiceError(error)) return error;
   const kind = REFUSALS.get(error.code);
   return kind === undefined
     ? new RequestError('unavailable', `the chunk cache does not answer: ${error.details}`, { cause: error })
     : new RequestError(kind, error.details, { cause: error });
 }
-
-/** Answers of the chunk cache to a request that would be refused again. */
-const REFUSALS: ReadonlyMap<status, RequestErrorKind> = new Map([
-  [status.FAILED_PRECONDITION, 'failed-precondition'],
-  [status.NOT_FOUND, 'not-found'],
-  [status.INVALID_ARGUMENT, 'invalid-argument'],
-]);

@@ -1,6 +1,7 @@
 import { ChunkServiceClient, VOXELS_HEADROOM_BYTES } from '@lunastream/contracts';
-import { runService } from '@lunastream/service-kit';
+import { AddressWatcher, runService } from '@lunastream/service-kit';
 import { SharedBuffers, TransformPool } from '@lunastream/transform-pool';
+import { CachePods } from './cache-pods.ts';
 import { ChunkFetcher } from './chunk-fetcher.ts';
 import { settings } from './config.ts';
 import { createHandlers } from './handlers.ts';
@@ -17,8 +18,20 @@ await runService(
     title:
       'lunastream augmentation: a stateless worker that turns leases of ordinals into transformed samples',
     settings,
-    start: (config, context) => {
-      const chunkCache = context.connect(ChunkServiceClient, config.chunkCacheAddress);
+    start: async (config, context) => {
+      const pods = new CachePods({
+        connect: ({ address, serverName }) => context.connect(ChunkServiceClient, address, serverName),
+        onFailover: (sentence) => context.logger.warn(sentence),
+        nowMs: () => performance.now(),
+      });
+      const addresses = await AddressWatcher.start({
+        targets: config.chunkCacheAddresses,
+        onChange: (servers) => {
+          context.logger.info({ chunkCaches: servers.map(({ address }) => address) }, 'chunk caches');
+          pods.setServers(servers);
+        },
+        onError: (sentence) => context.logger.warn(sentence),
+      });
       const memory = new RawChunkMemory({
         limitBytes: config.chunkCacheBytes,
         buffers: new SharedBuffers({ limitBytes: IDLE_CHUNK_BYTES }),
@@ -28,19 +41,20 @@ await runService(
         headroomBytes: VOXELS_HEADROOM_BYTES,
         withCrc32: true,
       });
-      const parts = { chunks: new ChunkFetcher(chunkCache, memory), maker, stats: new WorkerStats() };
+      const parts = { chunks: new ChunkFetcher(pods, memory), maker, stats: new WorkerStats() };
       observeWorker(context.telemetry, { ...parts, memory });
-      return Promise.resolve({
+      return {
         services: createHandlers(parts, context),
         close: async () => {
           context.logger.info(
             { samples: parts.stats, rawChunks: memory.stats() },
             'samples made, and chunks kept',
           );
-          chunkCache.close();
+          addresses.close();
+          pods.close();
           await maker.close();
         },
-      });
+      };
     },
   },
   process,

@@ -11,6 +11,7 @@ import { createClient } from '@lunastream/service-kit';
 import { startInProcessServer } from '@lunastream/service-kit/testing';
 import { SharedBuffers } from '@lunastream/transform-pool';
 import { onTestFinished } from 'vitest';
+import { CachePods } from '../src/cache-pods.ts';
 import { ChunkFetcher } from '../src/chunk-fetcher.ts';
 import { createHandlers } from '../src/handlers.ts';
 import { RawChunkMemory } from '../src/raw-chunk-memory.ts';
@@ -24,18 +25,23 @@ export const EPOCH = 3;
 
 /** A worker that asks the cache at `cacheAddress`. */
 export async function startWorker(cacheAddress: string, keptBytes = 0) {
-  const chunkCache = createClient(ChunkServiceClient, cacheAddress);
+  const pods = new CachePods({
+    connect: ({ address }) => createClient(ChunkServiceClient, address),
+    onFailover: () => undefined,
+    nowMs: () => 0,
+  });
+  pods.setServers([{ address: cacheAddress, serverName: undefined }]);
   const maker = new InlineMaker();
   const memory = new RawChunkMemory({
     limitBytes: keptBytes,
     buffers: new SharedBuffers({ limitBytes: 2 ** 20 }),
   });
   const stats = new WorkerStats();
-  const parts = { chunks: new ChunkFetcher(chunkCache, memory), maker, stats };
+  const parts = { chunks: new ChunkFetcher(pods, memory), maker, stats };
   const server = await startInProcessServer((context) => createHandlers(parts, context));
   onTestFinished(async () => {
     await server.stop();
-    chunkCache.close();
+    pods.close();
   });
   const client = server.connect(AugmentationServiceClient);
   const openLease = (request: Partial<StreamSamplesRequest>) =>

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { augmentationSuite } from './augmentation-suite.ts';
 import { PeerUnavailableError } from './peer.ts';
 import type { Figures, Suite, SuiteOptions } from './suite.ts';
+import { streamSuite } from './stream-suite.ts';
 import { trainingSuite } from './training-suite.ts';
 import { workerSuite } from './worker-suite.ts';
 
@@ -17,7 +18,10 @@ const program = new Command('bench')
 
 function format(figures: Figures): string {
   const width = Math.max(...Object.keys(figures).map((name) => name.length));
-  const text = (value: Figures[string]) => (typeof value === 'number' ? value.toPrecision(4) : String(value));
+  const text = (value: Figures[string]) => {
+    if (typeof value === 'number') return value.toPrecision(4);
+    return typeof value === 'string' ? value : JSON.stringify(value);
+  };
   return Object.entries(figures)
     .map(([name, value]) => `${name.padEnd(width)}  ${text(value)}\n`)
     .join('');
@@ -38,6 +42,7 @@ function register<Options extends SuiteOptions>(suite: Suite<Options>): void {
 register(augmentationSuite);
 register(trainingSuite);
 register(workerSuite);
+register(streamSuite);
 
 try {
   await program.parseAsync();

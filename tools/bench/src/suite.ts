@@ -1,7 +1,10 @@
 import type { Command } from 'commander';
 
 /** Figures of a suite by name, as printed with --json. */
-export type Figures = Readonly<Record<string, number | string | null>>;
+export type Figures = Readonly<Record<string, Figure | readonly Readonly<Record<string, Figure>>[]>>;
+
+/** One figure. */
+export type Figure = number | string | null;
 
 /** What every suite is asked. */
 export interface SuiteOptions {
