@@ -18,7 +18,7 @@ const ENGINES: ReadonlyMap<string, StartEngine> = new Map<string, StartEngine>([
 
 /** For measurements, by name only: listed nowhere, and never what `auto` chooses. */
 const MEASURING_ENGINES: ReadonlyMap<string, StartEngine> = new Map<string, StartEngine>([
-  ['sink', async (settings) => (await import('./sink-engine.ts')).SinkEngine.start(settings)],
+  ['sink', async () => (await import('./sink-engine.ts')).SinkEngine.start()],
 ]);
 
 /** What `auto` tries, the fastest first (figures: docs/engine.md). */

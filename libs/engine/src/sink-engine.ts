@@ -1,6 +1,5 @@
 import type { CreatedEngine } from './choose-engine.ts';
 import type { Batch, BatchResult, Engine, ModelState, ModelTensor } from './engine.ts';
-import type { EngineSettings } from './engine-settings.ts';
 import { ModelStateMismatchError } from './errors.ts';
 
 /**
@@ -12,7 +11,7 @@ export class SinkEngine implements Engine {
   readonly device = 'none';
   readonly parameterCount = 0;
 
-  static start(_settings: EngineSettings): Promise<CreatedEngine> {
+  static start(): Promise<CreatedEngine> {
     return Promise.resolve({ engine: new SinkEngine(), reason: 'asked for: it trains nothing' });
   }
 

@@ -1,3 +1,4 @@
+import type { ClientReadableStream } from '@grpc/grpc-js';
 import type {
   ChunkReference,
   ChunkServiceClient,
@@ -127,7 +128,7 @@ export class CachePods implements ChunkStreams {
     return [...byPod].map(([pod, group]) => {
       const references = group.map(({ reference }) => reference);
       const stream = pod.client.streamChunks({ ...request, references });
-      return new PodStream(pod.address, group, readStream(stream, signal), failed);
+      return new PodStream({ address: pod.address, failed }, group, stream, signal);
     });
   }
 
@@ -170,24 +171,28 @@ function allOf(references: readonly ChunkReference[]): Wanted[] {
   return references.map((reference, index) => ({ reference, index }));
 }
 
-/** What one pod was asked for. */
+/** What one pod was asked for. It is read only when its turn comes, and may have failed by then. */
 class PodStream {
   readonly address: string;
   /** Pods that failed what is asked here. */
   readonly failed: ReadonlySet<string>;
+  readonly #stream: ClientReadableStream<StreamChunksResponse>;
   readonly #answers: AsyncGenerator<StreamChunksResponse, void, undefined>;
   #owed: readonly Wanted[];
+  #error: Error | undefined;
 
   constructor(
-    address: string,
+    pod: { readonly address: string; readonly failed: ReadonlySet<string> },
     wanted: readonly Wanted[],
-    answers: AsyncGenerator<StreamChunksResponse, void, undefined>,
-    failed: ReadonlySet<string>,
+    stream: ClientReadableStream<StreamChunksResponse>,
+    signal: AbortSignal,
   ) {
-    this.address = address;
-    this.failed = failed;
+    this.address = pod.address;
+    this.failed = pod.failed;
     this.#owed = wanted;
-    this.#answers = answers;
+    this.#stream = stream;
+    stream.on('error', (error) => (this.#error ??= error));
+    this.#answers = readStream(stream, signal);
   }
 
   /** What has not come yet. */
@@ -197,19 +202,21 @@ class PodStream {
 
   async next(): Promise<StreamChunksResponse> {
     const { value } = await this.#answers.next();
-    if (value === undefined) throw new Error('internal: the chunk cache sent too few answers');
+    // A stream that failed before it was read just ends.
+    if (value === undefined) throw this.#error ?? new Error('internal: the chunk cache sent too few answers');
     this.#owed = this.#owed.slice(1);
     return value;
   }
 
   /** A status other than OK comes after the last answer. */
   async end(): Promise<void> {
-    if ((await this.#answers.next()).done !== true) {
+    if ((await this.#answers.next()).done !== true)
       throw new Error('internal: the chunk cache sent too much');
-    }
   }
 
   async close(): Promise<void> {
+    // One that was never read is not cancelled by its generator.
+    this.#stream.cancel();
     await this.#answers.return();
   }
 }
