@@ -24,9 +24,11 @@ export function startService(
   cwd: string,
   environment: Readonly<Record<string, string>> = {},
   args: readonly string[] = [],
+  within: readonly string[] = [],
 ): ProcessRun {
   return new ProcessRun(join(workspaceRoot, `services/${name}/dist/src/main.js`), args, {
     cwd,
+    within,
     // Tests run beside each other: none takes the port that Prometheus scrapes by default.
     environment: { LUNASTREAM_PROMETHEUS_LISTEN: 'off', ...environment },
   });

@@ -14,7 +14,12 @@ export interface FinishedProcess {
 export interface ProcessOptions {
   readonly cwd: string;
   readonly environment?: Readonly<Record<string, string>>;
+  /** What the command line starts with, for example to run it in another network. */
+  readonly within?: readonly string[];
 }
+
+/** Where programs of the system are that `within` may name. */
+const SYSTEM_PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
 
 const started: ProcessRun[] = [];
 
@@ -32,10 +37,15 @@ export class ProcessRun {
   #stderr = '';
   #onOutput: (() => void) | undefined;
 
-  constructor(script: string, args: readonly string[], { cwd, environment = {} }: ProcessOptions) {
-    this.#child = spawn(process.execPath, [script, ...args], {
+  constructor(
+    script: string,
+    args: readonly string[],
+    { cwd, environment = {}, within = [] }: ProcessOptions,
+  ) {
+    const [command, ...rest] = [...within, process.execPath, script, ...args];
+    this.#child = spawn(command!, rest, {
       cwd,
-      env: { HOME: cwd, ...environment },
+      env: { HOME: cwd, ...(within.length > 0 ? { PATH: SYSTEM_PATH } : {}), ...environment },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => {

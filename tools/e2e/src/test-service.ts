@@ -13,6 +13,7 @@ export class TestService {
   readonly #name: ServiceName;
   readonly #cwd: string;
   readonly #environment: Readonly<Record<string, string>>;
+  readonly #within: readonly string[];
   #process: ProcessRun;
   #address: string;
 
@@ -21,6 +22,7 @@ export class TestService {
       readonly name: ServiceName;
       readonly cwd: string;
       readonly environment: Readonly<Record<string, string>>;
+      readonly within: readonly string[];
     },
     process: ProcessRun,
     address: string,
@@ -28,6 +30,7 @@ export class TestService {
     this.#name = start.name;
     this.#cwd = start.cwd;
     this.#environment = start.environment;
+    this.#within = start.within;
     this.#process = process;
     this.#address = address;
   }
@@ -37,15 +40,16 @@ export class TestService {
     name: ServiceName,
     cwd: string,
     variables: Readonly<Record<string, string>> = {},
+    within: readonly string[] = [],
   ): Promise<TestService> {
     const environment = {
       [LISTEN_VARIABLE[name]]: '127.0.0.1:0',
       LUNASTREAM_DRAIN_DELAY_MS: '0',
       ...variables,
     };
-    const process = startService(name, cwd, environment);
+    const process = startService(name, cwd, environment, [], within);
     const { address } = await process.message<ServingMessage>();
-    return new TestService({ name, cwd, environment }, process, address);
+    return new TestService({ name, cwd, environment, within }, process, address);
   }
 
   /** Where it answers; another port after `restart`. */
@@ -85,7 +89,7 @@ export class TestService {
 
   /** Starts it again after its end. */
   async restart(): Promise<void> {
-    const again = await TestService.start(this.#name, this.#cwd, this.#environment);
+    const again = await TestService.start(this.#name, this.#cwd, this.#environment, this.#within);
     this.#process = again.#process;
     this.#address = again.#address;
   }
