@@ -13,13 +13,15 @@ import { RequestError } from './request-error.ts';
 import { collect, failureOf, startInProcessServer } from './testing/index.ts';
 
 const STOPPING = { status: 'UNAVAILABLE', details: 'the service is stopping' };
-/** Messages that a stream of grpc-js buffers, at the server before it asks to wait, and at a client that has read once. */
-const BUFFER_MESSAGES = 16;
+/** Messages that a client of grpc-js buffers once it has read one. */
+const CLIENT_BUFFER_MESSAGES = 16;
+/** Responses that wait to be written. */
+const UNSENT_MESSAGES = 4;
 /** Above the client's window of 1 MiB: a message waits until the client takes the one before. */
 const STALLING_BYTES = 1.25 * 2 ** 20;
 /** Sent to a client that has read one message: that one, those that it buffers, and what is on its way. */
-const MOST_SENT = BUFFER_MESSAGES + 4;
-const MOST_MADE = MOST_SENT + BUFFER_MESSAGES;
+const MOST_SENT = CLIENT_BUFFER_MESSAGES + 4;
+const MOST_MADE = MOST_SENT + UNSENT_MESSAGES;
 
 async function serve(answers: DatasetAnswers) {
   const server = await startInProcessServer(datasetService(answers));
@@ -151,7 +153,7 @@ describe('streamHandler() and a client that reads slowly', () => {
       listCandidates: async function* (_request, signal) {
         try {
           while (made < totalMessages) {
-            if (++made === BUFFER_MESSAGES) full.resolve();
+            if (++made === CLIENT_BUFFER_MESSAGES) full.resolve();
             yield await Promise.resolve(page(made, STALLING_BYTES));
           }
         } finally {

@@ -5,12 +5,12 @@ import {
   type Metadata,
   type ServerErrorResponse,
   type ServerUnaryCall,
-  type ServerWritableStream,
 } from '@grpc/grpc-js';
 import { NO_TELEMETRY, type CallObservation, type CallObserver } from '@lunastream/telemetry';
 import type { Authorize } from './bearer-token.ts';
 import type { Logger } from './logger.ts';
 import { RequestError, toGrpcStatus } from './request-error.ts';
+import { ResponseWriter } from './response-writer.ts';
 import type { StreamRegistry } from './stream-registry.ts';
 
 /** What handlers need of the service around them. */
@@ -93,11 +93,11 @@ export function streamHandler<Request, Response>(
         const gone = new AbortController();
         call.once('cancelled', () => gone.abort(new RequestError('cancelled', 'the client cancelled')));
         const signal = AbortSignal.any([gone.signal, drainSignal]);
+        const writer = new ResponseWriter(call, onSent);
         try {
           for await (const response of handle(call.request, signal)) {
             signal.throwIfAborted();
-            const written = onSent && ((error: unknown) => void (error ?? onSent(response)));
-            if (!call.write(response, written)) await drained(call, signal);
+            await writer.write(response, signal);
           }
           signal.throwIfAborted();
           end(status.OK);
@@ -113,22 +113,6 @@ export function streamHandler<Request, Response>(
       }),
     );
   };
-}
-
-async function drained(call: ServerWritableStream<unknown, unknown>, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const onDrain = () => {
-      signal.removeEventListener('abort', onAbort);
-      resolve();
-    };
-    const onAbort = () => {
-      call.removeListener('drain', onDrain);
-      reject(signal.reason as Error);
-    };
-    signal.throwIfAborted();
-    call.once('drain', onDrain);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
 }
 
 function toServerError(

@@ -156,11 +156,11 @@ describe('AugmentationService.StreamSamples and the chunks that the worker keeps
     }
   });
 
-  it('asks for 32 chunks at a time', async () => {
+  it('asks for 16 chunks at a time', async () => {
     const { openLease, asked } = await serveKeeping();
-    const samples = Array.from({ length: 70 }, (_, ordinal) => sample(ordinal, `uid-${ordinal}`));
-    expect(await collect(openLease({ samples }))).toHaveLength(70);
-    expect(asked.map(({ length }) => length)).toEqual([32, 32, 6]);
+    const samples = Array.from({ length: 38 }, (_, ordinal) => sample(ordinal, `uid-${ordinal}`));
+    expect(await collect(openLease({ samples }))).toHaveLength(38);
+    expect(asked.map(({ length }) => length)).toEqual([16, 16, 6]);
   });
 });
 

@@ -8,8 +8,8 @@ import { voxelCount, type Shape } from '@lunastream/volume';
 import type { ChunkStreams } from './cache-pods.ts';
 import type { RawChunk, RawChunkMemory } from './raw-chunk-memory.ts';
 
-/** References that are looked up, and asked of the cache, together: bounds what a call has lent. */
-const WINDOW_CHUNKS = 32;
+/** References that are looked up, and asked of the cache, together: bounds what a call holds. */
+const WINDOW_CHUNKS = 16;
 
 /** Everything that decides the voxels of chunks but their place. */
 export type ChunkForm = Omit<StreamChunksRequest, 'references' | 'grownShape'> & {
@@ -44,17 +44,16 @@ export class ChunkFetcher {
         const key = formKey === undefined ? undefined : keyOf(formKey, reference);
         return { reference, key, kept: key === undefined ? undefined : this.#memory.lend(key) };
       });
-      const missing = window.filter(({ kept }) => kept === undefined).map(({ reference }) => reference);
-      const answers = missing.length === 0 ? undefined : this.#ask(form, missing, signal);
+      const missing = window.filter(({ kept }) => kept === undefined);
+      const left = new AbortController();
+      const arrivals = this.#receiveAhead(form, missing, AbortSignal.any([signal, left.signal]));
       try {
-        for (const { key, kept } of window) {
-          yield kept === undefined ? await this.#receive(answers!, form, key) : { chunk: kept };
+        for (const { kept } of window) {
+          yield kept === undefined ? (await arrivals.shift())! : { chunk: kept };
         }
-        // A status other than OK comes after the last answer.
-        if ((await answers?.next())?.done === false)
-          throw new Error('internal: the chunk cache sent too much');
+        await arrivals.shift();
       } finally {
-        await answers?.return();
+        left.abort(new Error('the chunks are no longer wanted'));
       }
     }
   }
@@ -62,6 +61,37 @@ export class ChunkFetcher {
   /** Takes a chunk back whose sample is made. */
   release(chunk: RawChunk): void {
     this.#memory.release(chunk);
+  }
+
+  /**
+   * What arrives for each of `missing`, then the end of the stream. Answers are taken as they come, whoever waits for
+   * them: what gRPC received is garbage at once, and while it is young it costs little to collect.
+   */
+  #receiveAhead(
+    form: ChunkForm,
+    missing: readonly { readonly reference: ChunkReference; readonly key: string | undefined }[],
+    signal: AbortSignal,
+  ): Promise<FetchedChunk | undefined>[] {
+    if (missing.length === 0) return [];
+    const answers = this.#ask(
+      form,
+      missing.map(({ reference }) => reference),
+      signal,
+    );
+    let previous: Promise<FetchedChunk | undefined> = Promise.resolve(undefined);
+    const after = (receive: () => Promise<FetchedChunk | undefined>) => {
+      previous = previous.then(receive);
+      // Awaited in its turn; until then its failure must not count as unhandled.
+      previous.catch(() => undefined);
+      return previous;
+    };
+    const received = missing.map(({ key }) => after(() => this.#receive(answers, form, key)));
+    // A status other than OK comes after the last answer.
+    const ended = after(async () => {
+      if ((await answers.next()).done !== true) throw new Error('internal: the chunk cache sent too much');
+      return undefined;
+    });
+    return [...received, ended];
   }
 
   #ask(form: ChunkForm, references: ChunkReference[], signal: AbortSignal) {
