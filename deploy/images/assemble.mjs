@@ -122,3 +122,12 @@ install(project, target);
 addOwnPackages(target);
 rmSync(join(target, 'package-lock.json'));
 prune(target);
+// A file that was needed after all fails the build, not the first start.
+const { bin, exports: entries } = readManifest(join(target, project));
+execFileSync(
+  process.execPath,
+  [join(target, project, bin?.lunastream ?? entries['./main'].default), '--help'],
+  {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  },
+);

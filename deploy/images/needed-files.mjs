@@ -3,11 +3,11 @@
 /** Endings of files that no program loads. */
 const NEVER_LOADED =
   /\.(?:map|md|markdown|d\.[cm]?ts|[cm]?ts|tsx|flow|tsbuildinfo|gyp|gypi|c|cc|cpp|h|lock|yml|yaml|html)$/i;
-/** Folders of tests, documents and benchmarks in packages. */
+/** Folders of tests, documents and benchmarks at the top of a package; below it, a folder of such a name may be code. */
 const NEVER_LOADED_FOLDERS =
-  /(?:^|\/)(?:__tests__|test|tests|bench|benchmarks|benchmark|docs|doc|example|examples|\.github|testing)\//;
-/** Compiled tests of our own. */
-const OWN_TEST = /\.test\.js$/;
+  /node_modules\/(?:@[^/]+\/)?[^/]+\/(?:__tests__|test|tests|bench|benchmark|benchmarks|doc|docs|example|examples|\.github)\//;
+/** Compiled tests of our own, and what only they use. */
+const OWN_TEST = /\.test\.js$|^(?:libs|services|tools)\/[^/]+\/dist\/src\/testing\//;
 /** Native builds for other C libraries and versions of Node: the images have glibc and Node-API. */
 const OTHER_BUILDS = /\.(?:musl|abi\d+(?:\.glibc|\.musl)?)\.node$/;
 /** tfjs as one file for browsers, beside the modules that Node loads. */

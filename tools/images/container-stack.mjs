@@ -1,7 +1,7 @@
 import { say } from '../workflow/process.mjs';
 import { imageName } from './build-images.mjs';
 import { output } from './programs.mjs';
-import { assertTrained, freePort, lunastream, SMALL_RUN, withScratch } from './scratch.mjs';
+import { assertTrained, freePort, trainOn, withScratch } from './scratch.mjs';
 
 /** Trains through three containers with mutual TLS, on read-only root file systems. */
 export function trainWithContainers() {
@@ -40,21 +40,9 @@ export function trainWithContainers() {
         },
         [`${runs}:/var/lib/lunastream/runs`],
       );
-      const table = await lunastream(
-        'train',
-        '--trainer',
-        at(trainerPort),
-        ...SMALL_RUN,
-        '--tls-cert',
-        `${tls}/tls.crt`,
-        '--tls-key',
-        `${tls}/tls.key`,
-        '--tls-ca',
-        `${tls}/ca.crt`,
-        '--token-file',
-        `${tls}/token`,
-      );
-      say(table);
+      const file = (name) => `${tls}/${name}`;
+      const flags = ['--tls-cert', file('tls.crt'), '--tls-key', file('tls.key'), '--tls-ca', file('ca.crt')];
+      say(await trainOn(at(trainerPort), ...flags, '--token-file', file('token')));
       await assertTrained(runs);
     } catch (error) {
       for (const { target, id } of started) say(`${target}:\n${await output('podman', ['logs', id])}`);
@@ -77,6 +65,7 @@ function containerArguments(target, environment, mounts) {
   return [
     'run',
     '--detach',
+    '--log-driver=k8s-file',
     '--network=host',
     '--read-only',
     '--tmpfs=/tmp',

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parseAllDocuments, stringify } from 'yaml';
 import { say } from '../workflow/process.mjs';
 import { output } from './programs.mjs';
-import { assertTrained, lunastream, SMALL_RUN, withScratch } from './scratch.mjs';
+import { assertTrained, trainOn, withScratch } from './scratch.mjs';
 
 const OVERLAY = 'deploy/k8s/overlays/local';
 /** What podman plays of Kubernetes; it knows no Service, NetworkPolicy or disruption budget. */
@@ -21,8 +21,8 @@ export function trainWithKube() {
     const path = join(folder, 'manifests.yaml');
     await writeFile(path, manifests.map((manifest) => stringify(manifest)).join('---\n'));
     try {
-      say(await output('podman', ['kube', 'play', '--network=host', path]));
-      say(await trainWhenReady());
+      say(await output('podman', ['kube', 'play', '--network=host', '--log-driver=k8s-file', path]));
+      say(await trainOn(TRAINER));
       await assertTrained(runs);
     } catch (error) {
       const ids = (await output('podman', ['ps', '--all', '--quiet'])).split('\n').filter(Boolean);
@@ -64,19 +64,4 @@ function adaptToPodman(manifest, { data, runs }) {
     delete volume.persistentVolumeClaim;
     volume.hostPath = { path: folders[volume.name], type: 'Directory' };
   }
-}
-
-/** Starts a run as soon as the trainer answers; the others may come later. */
-async function trainWhenReady() {
-  const deadline = performance.now() + 120_000;
-  for (;;) {
-    try {
-      await lunastream('runs', '--trainer', TRAINER);
-      break;
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 1000));
-    }
-  }
-  return lunastream('train', '--trainer', TRAINER, ...SMALL_RUN);
 }

@@ -10,7 +10,7 @@ const USER = 1000;
 const lunastreamProgram = join(root, 'tools/cli/bin/lunastream.mjs');
 
 /** Flags of a run that takes seconds: four synthetic scans, chunks of 16 voxels. */
-export const SMALL_RUN = [
+const SMALL_RUN = [
   '--balanced',
   '--augmented',
   '--chunk',
@@ -90,4 +90,22 @@ export async function assertTrained(folder) {
     `an epoch must have two lines, got ${lines.length}`,
   );
   return lines;
+}
+
+/** A container that is asked for may take a while on a busy machine. */
+const START_TIMEOUT_MS = 120_000;
+
+/** Starts a run on a trainer as soon as it answers, and shows it to its end. */
+export async function trainOn(trainer, ...flags) {
+  const deadline = performance.now() + START_TIMEOUT_MS;
+  for (;;) {
+    try {
+      await lunastream('runs', '--trainer', trainer, ...flags);
+      break;
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+  return lunastream('train', '--trainer', trainer, ...SMALL_RUN, ...flags);
 }

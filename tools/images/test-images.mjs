@@ -23,6 +23,12 @@ for (const [name, { needs, run }] of Object.entries(STEPS)) {
   if (asked.length > 0 && !asked.includes(name)) continue;
   await assertPrograms(needs);
   const startMs = performance.now();
-  await run();
+  try {
+    await run();
+  } catch (error) {
+    say(error.message);
+    say(`${name}: failed`);
+    process.exit(1);
+  }
   say(`${name}: passed after ${((performance.now() - startMs) / 1000).toFixed(0)} s`);
 }
