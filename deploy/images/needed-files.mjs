@@ -14,10 +14,13 @@ const OTHER_BUILDS = /\.(?:musl|abi\d+(?:\.glibc|\.musl)?)\.node$/;
 const BROWSER_BUNDLE =
   /\/@tensorflow\/[^/]+\/dist\/tf[^/]*\.(?:fesm|es2017|min)[^/]*\.js$|\/@tensorflow\/[^/]+\/src\//;
 
+/** OpenTelemetry's modules for bundlers, beside those that Node loads. */
+const BUNDLER_BUILD = /\/@opentelemetry\/[^/]+\/build\/(?:esm|esnext)\//;
+
 /** Whether the file at `path`, relative to the root of an install, may be loaded. Licences always stay. */
 export function isNeeded(path) {
   if (/(?:^|\/)(?:licen[cs]e|notice|copying)[^/]*$/i.test(path)) return true;
-  return ![NEVER_LOADED, NEVER_LOADED_FOLDERS, OWN_TEST, OTHER_BUILDS, BROWSER_BUNDLE].some((rule) =>
-    rule.test(path),
+  return ![NEVER_LOADED, NEVER_LOADED_FOLDERS, OWN_TEST, OTHER_BUILDS, BROWSER_BUNDLE, BUNDLER_BUILD].some(
+    (rule) => rule.test(path),
   );
 }
