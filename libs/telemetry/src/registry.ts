@@ -45,7 +45,7 @@ const TRANSFORM_BOUNDARIES = [
 export const INSTRUMENTS = {
   // A run and its epochs.
   'lunastream.run.active': {
-    kind: 'gauge', unit: '1', attributes: ['run'], services: TRAINER,
+    kind: 'gauge', unit: '{run}', attributes: ['run'], services: TRAINER,
     meaning: '1 while the run trains, 0 once it has ended',
   },
   'lunastream.run.epoch': {
@@ -121,11 +121,11 @@ export const INSTRUMENTS = {
     meaning: 'Share of the training voxels of the latest epoch that repeat the border of their chunk',
   },
   'lunastream.epoch.degenerate': {
-    kind: 'gauge', unit: '1', attributes: ['run', 'split'], services: TRAINER,
+    kind: 'gauge', unit: '{epoch}', attributes: ['run', 'split'], services: TRAINER,
     meaning: '1 when the model called every sample of the latest epoch the same, 0 otherwise',
   },
   'lunastream.epoch.overfitting': {
-    kind: 'gauge', unit: '1', attributes: ['run'], services: TRAINER,
+    kind: 'gauge', unit: '{epoch}', attributes: ['run'], services: TRAINER,
     meaning: '1 when the latest epoch warned of overfitting (docs/overfitting.md), 0 otherwise',
   },
   'lunastream.step.duration': {

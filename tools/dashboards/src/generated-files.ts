@@ -2,6 +2,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { instrumentsDocument } from '@lunastream/telemetry';
 import { format, resolveConfig } from 'prettier';
+import { stringify } from 'yaml';
+import { toDashboard } from './dashboard.ts';
+import { DATA_PLANE } from './data-plane.ts';
+import { alertExpression, ALERT_RULES, RECORDING_RULES } from './rules.ts';
+import { SERVICES } from './services.ts';
+import { TRAINING } from './training.ts';
 
 const DOCUMENT = 'docs/telemetry.md';
 const BEGIN = '<!-- from libs/telemetry/src/registry.ts: `npm run gen` -->';
@@ -20,10 +26,35 @@ export function withGeneratedPart(text: string, part: string): string {
   return `${text.slice(0, begin + BEGIN.length)}\n\n${part}\n\n${text.slice(end)}`;
 }
 
+/** Every dashboard. */
+export const DASHBOARDS = [TRAINING, DATA_PLANE, SERVICES] as const;
+
+const RULES_HEAD = '# Made by `npm run gen` from tools/dashboards/src/rules.ts.\n';
+
+/** Prometheus's rules as its rule files are written. */
+function rulesFile(): string {
+  const alerts = ALERT_RULES.map((rule) => ({
+    alert: rule.alert,
+    expr: alertExpression(rule),
+    for: rule.for,
+    labels: { severity: rule.severity },
+    annotations: { summary: rule.summary, description: rule.description },
+  }));
+  const groups = [
+    { name: 'lunastream-recording', rules: RECORDING_RULES },
+    { name: 'lunastream-alerts', rules: alerts },
+  ];
+  return RULES_HEAD + stringify({ groups }, { lineWidth: 0 });
+}
+
 /** Everything that this project makes, formatted as the repository is. */
 export async function generateFiles(root: string): Promise<GeneratedFiles> {
   const written: readonly (readonly [string, string])[] = [
     [DOCUMENT, withGeneratedPart(readFileSync(join(root, DOCUMENT), 'utf8'), instrumentsDocument())],
+    ...DASHBOARDS.map(
+      (spec) => [`deploy/grafana/dashboards/${spec.uid}.json`, JSON.stringify(toDashboard(spec))] as const,
+    ),
+    ['deploy/prometheus/rules/lunastream.yml', rulesFile()],
   ];
   const formatted = written.map(async ([path, text]) => {
     const options = await resolveConfig(join(root, path));
