@@ -5,7 +5,7 @@ import ts from 'typescript';
 import { listSources, type Project } from './workspace.ts';
 
 /** Projects that only a test run executes: all of their sources are tests or help them. */
-const TEST_PROJECTS = ['tools/check', 'tools/e2e'];
+const TEST_PROJECTS = ['tools/check', 'tools/e2e', 'tools/manifests'];
 
 /** A file of a package that is found by name and then read. */
 const RESOLVED = /\brequire\.resolve\('([^']+)'\)/g;
