@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { LocalStack } from '@lunastream/cli';
 import { generatePhantom } from '@lunastream/phantom';
+import type { EventLoopDelay } from '@lunastream/service-kit';
 import { HealthProbe } from './health-probe.ts';
 import type { Figures } from './suite.ts';
 
@@ -69,13 +70,24 @@ async function measureIn(folder: string, { engine, batch, chunk, threads }: Trai
     const cli = fileURLToPath(new URL('../../../cli/dist/src/main.js', import.meta.url));
     await run(process.execPath, [cli, 'train', '--trainer', trainer, ...flags]);
     const { answers, p50Ms, p99Ms, longestMs } = probe.close();
+    await stack.stop();
+    const eventLoop = await readEventLoopDelay(join(folder, 'state/logs/trainer.log'));
     return {
       health_answers: answers,
       health_ms_p50: p50Ms,
       health_ms_p99: p99Ms,
       health_ms_longest: longestMs,
+      trainer_event_loop_delay_ms_p99: eventLoop.p99Ms,
+      trainer_event_loop_delay_ms_max: eventLoop.maxMs,
     };
   } finally {
     await stack.stop();
   }
+}
+
+/** What the trainer logs about its event loop when it stops: without what this process and the cores add to an answer. */
+async function readEventLoopDelay(logPath: string): Promise<EventLoopDelay> {
+  const lines = (await readFile(logPath, 'utf8')).trim().split('\n');
+  const entries = lines.map((line) => JSON.parse(line) as { eventLoopDelay?: EventLoopDelay });
+  return entries.find(({ eventLoopDelay }) => eventLoopDelay !== undefined)!.eventLoopDelay!;
 }
