@@ -35,6 +35,7 @@ export { formatPredictions, readPredictions, type CandidateResults, type Predict
 export { compileRatioSchedule, LARGEST_RATIO, type RatioSchedule } from './ratio-schedule.ts';
 export { readAnnotations, type Annotation } from './read-annotations.ts';
 export { readCandidates } from './read-candidates.ts';
+export { readPoints, type Point } from './read-points.ts';
 export { readPatients } from './read-patients.ts';
 export {
   DEFAULT_VALIDATION_STRIDE,

@@ -38,6 +38,7 @@ it('@lunastream/metrics exports these values and no others', () => {
     'recallAtFalsePositiveRate',
     'recallInterval',
     'rocAuc',
+    'rocAucInterval',
     'rocCurve',
     'scoreOf',
     'specificity',

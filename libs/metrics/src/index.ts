@@ -47,6 +47,7 @@ export {
   meanInterval,
   precisionInterval,
   recallInterval,
+  rocAucInterval,
   type Interval,
   type MeanInterval,
 } from './interval.ts';

@@ -1,7 +1,9 @@
 import { RandomPurpose, RandomStream } from '@lunastream/random';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { meanInterval, precisionInterval, recallInterval } from './interval.ts';
+import { rocAuc } from './curves.ts';
+import { rankSamples } from './ranking.ts';
+import { meanInterval, precisionInterval, recallInterval, rocAucInterval } from './interval.ts';
 import { precision, recall } from './scores.ts';
 
 const NONE = { truePositives: 0, falsePositives: 0, trueNegatives: 0, falseNegatives: 0 };
@@ -79,6 +81,38 @@ describe('Wilson intervals', () => {
   it.each([0, 1, -0.5, Number.NaN])('refuse the confidence %d', (confidence) => {
     expect(() => recallInterval(NONE, confidence)).toThrow(
       /^Cannot compute an interval: confidence must be above 0 and below 1, got /,
+    );
+  });
+});
+
+describe('rocAucInterval()', () => {
+  it('is area ± z standard errors of Hanley and McNeil', () => {
+    // A ranking with that area: 58 negatives and 51 positives on two steps.
+    const ranking = {
+      thresholds: [1, 0.5, 0],
+      truePositives: [0, 51 * 0.893, 51],
+      falsePositives: [0, 0, 58],
+      positives: 51,
+      negatives: 58,
+      nonFinite: 0,
+    };
+    const area = rocAuc(ranking)!;
+    const { low, high } = rocAucInterval(ranking, 0.5)!;
+    expect(area).toBeCloseTo((1 + 0.893) / 2, 12);
+    expect((low + high) / 2).toBeCloseTo(area, 12);
+    const [q1, q2] = [area / (2 - area), (2 * area ** 2) / (1 + area)];
+    const error = Math.sqrt((area * (1 - area) + 50 * (q1 - area ** 2) + 57 * (q2 - area ** 2)) / (51 * 58));
+    expect(high - area).toBeCloseTo(0.6744897501960817 * error, 12);
+  });
+
+  it('needs both classes, stays in 0..1, and is a point where every nodule ranks first', () => {
+    expect(rocAucInterval(rankSamples([1, 1], [0.2, 0.3]))).toBeUndefined();
+    expect(rocAucInterval(rankSamples([1, 0], [0.9, 0.3]))).toEqual({ low: 1, high: 1 });
+    const few = rocAucInterval(rankSamples([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1]))!;
+    expect(few.low).toBeGreaterThanOrEqual(0);
+    expect(few.high).toBe(1);
+    expect(() => rocAucInterval(rankSamples([1, 0], [0.9, 0.3]), 1)).toThrow(
+      'confidence must be above 0 and below 1',
     );
   });
 });

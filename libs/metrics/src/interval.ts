@@ -1,6 +1,8 @@
 import { gaussianQuantile } from '@lunastream/random';
 import type { ConfusionCounts } from './confusion-counts.ts';
+import { rocAuc } from './curves.ts';
 import { InvalidMetricInputError } from './errors.ts';
+import type { Ranking } from './ranking.ts';
 
 /** A range that holds the true value with the asked confidence. */
 export interface Interval {
@@ -34,6 +36,24 @@ function wilsonInterval(hits: number, trials: number, confidence: number): Inter
     // Of all hits it is 1 but for rounding.
     high: Math.min(1, (2 * hits + zz + halfWidth) / scale),
   };
+}
+
+/**
+ * Interval of the area under a ROC curve, by the standard error of J. A. Hanley and B. J. McNeil ("The meaning and use of the
+ * area under a receiver operating characteristic (ROC) curve", Radiology 143, 1982). Undefined when a class is absent.
+ * @throws InvalidMetricInputError when `confidence` is not between 0 and 1.
+ */
+export function rocAucInterval(ranking: Ranking, confidence = DEFAULT_CONFIDENCE): Interval | undefined {
+  assertConfidence('compute an interval', confidence);
+  const area = rocAuc(ranking);
+  if (area === undefined) return undefined;
+  const { positives, negatives } = ranking;
+  const bothAbove = area / (2 - area) - area ** 2;
+  const bothBelow = (2 * area ** 2) / (1 + area) - area ** 2;
+  const variance =
+    (area * (1 - area) + (positives - 1) * bothAbove + (negatives - 1) * bothBelow) / (positives * negatives);
+  const halfWidth = gaussianQuantile((1 + confidence) / 2) * Math.sqrt(Math.max(0, variance));
+  return { low: Math.max(0, area - halfWidth), high: Math.min(1, area + halfWidth) };
 }
 
 /** 97.5 % quantiles of Student's t for 1 to 30 degrees of freedom (scipy.stats.t.ppf(0.975, n)). */

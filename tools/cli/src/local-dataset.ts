@@ -6,6 +6,7 @@ import {
   xyzToIrc,
   type ChunkExtent,
   type Shape,
+  type VolumeGeometry,
 } from '@lunastream/volume';
 import { CommandError } from './errors.ts';
 
@@ -24,6 +25,17 @@ export class LocalDataset {
 
   get fingerprint(): string {
     return this.#dataset.fingerprint;
+  }
+
+  get folder(): string {
+    return this.#dataset.dir;
+  }
+
+  /** Where the voxels of a series lie. */
+  geometryOf(seriesUid: string): VolumeGeometry {
+    const series = this.#dataset.series.get(seriesUid);
+    if (series === undefined) throw new Error(`internal: candidate of the unknown series ${seriesUid}`);
+    return series.geometry;
   }
 
   /** Usable candidates in the book's order: label, diameter, series uid, centre, all descending. */

@@ -1,7 +1,10 @@
 import { Command, CommanderError } from 'commander';
 import { registerData } from './commands/data.ts';
 import { registerDevCa } from './commands/dev-ca.ts';
+import { registerEvaluate } from './commands/evaluate.ts';
+import { registerExport } from './commands/export.ts';
 import { registerExperiment } from './commands/experiment.ts';
+import { registerPredict } from './commands/predict.ts';
 import { registerReport } from './commands/report.ts';
 import { registerRuns } from './commands/runs.ts';
 import { registerSamples } from './commands/samples.ts';
@@ -29,6 +32,9 @@ export function createProgram(context: CommandContext): Command {
   registerTrain(program, context);
   registerExperiment(program, context);
   registerReport(program, context);
+  registerEvaluate(program, context);
+  registerPredict(program, context);
+  registerExport(program, context);
   registerRuns(program, context);
   registerData(program, context);
   registerSamples(program, context);

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SAMPLERS } from '@lunastream/dataset';
+import { INPUT_NORMALISATIONS } from '@lunastream/engine';
 import { z } from 'zod';
 import { BORDER_RULES } from '@lunastream/volume';
 import { CommandError } from './errors.ts';
@@ -35,6 +36,10 @@ const runRecordSchema = z.object({
     voxelType: z.enum(['float32', 'float16']),
     // Runs of earlier versions knew no other.
     border: z.enum(BORDER_RULES).default('shift'),
+    threshold: z.number().min(0).max(1),
+    learning: z
+      .object({ inputNormalisation: z.enum(INPUT_NORMALISATIONS) })
+      .default({ inputNormalisation: 'batch' }),
   }),
 });
 

@@ -97,7 +97,7 @@ function ratioSchedule(text: string): string {
 }
 
 /** Parses a number that passes `accepts` for commander. */
-function decimal(accepts: (value: number) => boolean, rule: string): (text: string) => number {
+export function decimal(accepts: (value: number) => boolean, rule: string): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (text.trim() === '' || !accepts(value)) throw new InvalidArgumentError(`It must be ${rule}.`);
