@@ -36,7 +36,7 @@ const runRecordSchema = z.object({
     voxelType: z.enum(['float32', 'float16']),
     // Runs of earlier versions knew no other.
     border: z.enum(BORDER_RULES).default('shift'),
-    threshold: z.number().min(0).max(1),
+    threshold: z.number().min(0).max(1).default(0.5),
     learning: z
       .object({ inputNormalisation: z.enum(INPUT_NORMALISATIONS) })
       .default({ inputNormalisation: 'batch' }),

@@ -33,7 +33,7 @@ export function isWholeScan({ shape, spacingXyzMm }: VolumeGeometry): boolean {
  * it. Nodules are the annotations whose centre lies in the scan.
  */
 export async function findingsByScan(
-  dataset: LocalDataset,
+  dataset: Pick<LocalDataset, 'folder' | 'candidates' | 'geometryOf'>,
   candidates: readonly Candidate[],
   probabilities: ArrayLike<number>,
 ): Promise<FrocScans> {
