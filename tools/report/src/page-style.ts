@@ -22,6 +22,7 @@ tbody tr:last-child > * { border-bottom: 0; }
 .best .mean { font-weight: 700; color: var(--good); }
 .mean, .interval { display: block; }
 .interval { font-size: 12px; color: var(--faint); white-space: nowrap; }
+.choices .interval { white-space: normal; max-width: 11ch; }
 .undefined { color: var(--faint); font-style: italic; }
 .dot { width: 92px; height: 10px; display: block; margin-top: 2px; }
 .dot .axis { stroke: var(--line); stroke-width: 1.5; }

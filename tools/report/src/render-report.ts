@@ -86,7 +86,7 @@ Wilson's interval over its candidates. Bold is the best mean. Undefined is 0/0: 
 <section class="run-section"><h2>One run</h2>
 <label class="controls">Run <select id="run-select"></select></label>
 <div class="columns">
-<div><h3>Losses by class</h3><div class="plot" id="loss-plot"></div><p class="note" id="keep-sentence"></p></div>
+<div><h3>Losses by class</h3><div class="plot" id="loss-plot"></div><div class="legend" id="loss-legend"></div><p class="note" id="keep-sentence"></p></div>
 <div><h3>At a threshold</h3>
 <label class="slider">Call a nodule above <output id="threshold-value"></output>
 <input id="threshold" type="range" min="0" max="1000" step="1" aria-label="Threshold"></label>

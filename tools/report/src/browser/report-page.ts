@@ -37,7 +37,8 @@ const ink = (name: string) => getComputedStyle(document.documentElement).getProp
 const palette = () => (darkScheme.matches ? COLOURS.dark : COLOURS.light);
 const colourOf = (index: number) => palette()[index % palette().length]!;
 const dashOf = (index: number) => DASHES[Math.floor(index / palette().length) % DASHES.length]!;
-const faded = (colour: string) => `${colour}2e`;
+/** Many bands over each other must leave the lines readable. */
+const faded = (colour: string, bands: number) => `${colour}${bands > 4 ? '16' : '2e'}`;
 
 /** Draws a plot into the element `id`, in place of the one that was there, as wide as the page allows. */
 function draw(id: string, options: Partial<UPlot.Options>, values: UPlot.AlignedData): void {
@@ -88,7 +89,7 @@ function drawCurves({ label, epochs, series, score }: CurveData): void {
   series.forEach(({ mean, low, high }, index) => {
     const colour = colourOf(index);
     const edge: UPlot.Series = { stroke: 'transparent', points: { show: false } };
-    bands.push({ series: [values.length, values.length + 1], fill: faded(colour) });
+    bands.push({ series: [values.length, values.length + 1], fill: faded(colour, series.length) });
     values.push(high, low, mean);
     lines.push(edge, edge, {
       stroke: colour,
@@ -109,14 +110,9 @@ function drawCurves({ label, epochs, series, score }: CurveData): void {
 function showLegend(): void {
   const legend = element('curve-legend');
   legend.replaceChildren();
-  (data.curves[0]?.series ?? []).forEach(({ variant }, index) => {
-    const entry = make('span', '', legend);
-    entry.insertAdjacentHTML(
-      'afterbegin',
-      `<svg viewBox="0 0 26 10" aria-hidden="true"><line x1="0" x2="26" y1="5" y2="5" stroke-width="3" stroke="${colourOf(index)}" stroke-dasharray="${dashOf(index).join(' ')}"/></svg>`,
-    );
-    entry.append(variant);
-  });
+  (data.curves[0]?.series ?? []).forEach(({ variant }, index) =>
+    addToLegend(legend, variant, colourOf(index), dashOf(index)),
+  );
 }
 
 function showCurves(chosen: number): void {
@@ -156,12 +152,13 @@ function drawLosses({ epochs, losses, keep }: RunData): void {
     losses[key].map((loss) => (loss === null || loss > 0 ? loss : 1e-6)),
   );
   const scales = { x: epochScale(epochs), y: { distr: 3 as const } };
-  const hooks = { draw: [(plot: UPlot) => markEpoch(plot, keep), nameLines] };
+  const hooks = { draw: [(plot: UPlot) => markEpoch(plot, keep)] };
   draw(
     'loss-plot',
     { series: [{}, ...series], scales, hooks, axes: [epochAxis(), axis('cross entropy, nats')] },
     [epochs, ...values] as unknown as UPlot.AlignedData,
   );
+  showLossLegend();
   element('keep-sentence').textContent = keep?.sentence ?? 'No validation has a loss yet.';
 }
 
@@ -188,29 +185,19 @@ function markEpoch(plot: UPlot, keep: RunData['keep']): void {
   ctx.restore();
 }
 
-/** Names at the lines' ends need no legend to be looked up; they move apart where lines meet. */
-function nameLines(plot: UPlot): void {
-  const { ctx, bbox } = plot;
-  const spacing = 15 * devicePixelRatio;
-  const ends = plot.series.slice(1).flatMap((series, index) => {
-    const values: ArrayLike<number | null | undefined> = plot.data[index + 1]!;
-    const last = Array.from(values).findLast((value) => value !== null && value !== undefined);
-    return last === undefined || last === null
-      ? []
-      : [{ label: String(series.label), stroke: LOSS_LINES[index]![2], y: plot.valToPos(last, 'y', true) }];
-  });
-  ends.sort((a, b) => a.y - b.y);
-  ctx.save();
-  ctx.font = `${11.5 * devicePixelRatio}px system-ui`;
-  ctx.textAlign = 'right';
-  let lowest = bbox.top + 2 * spacing;
-  for (const { label, stroke, y } of ends) {
-    const place = Math.max(y - 6 * devicePixelRatio, lowest);
-    lowest = place + spacing;
-    ctx.fillStyle = colourOf(stroke);
-    ctx.fillText(label, bbox.left + bbox.width - 6 * devicePixelRatio, place);
-  }
-  ctx.restore();
+function showLossLegend(): void {
+  const legend = element('loss-legend');
+  legend.replaceChildren();
+  for (const [, label, colour, dash] of LOSS_LINES) addToLegend(legend, label, colourOf(colour), dash);
+}
+
+function addToLegend(legend: HTMLElement, label: string, colour: string, dash: readonly number[]): void {
+  const entry = make('span', '', legend);
+  entry.insertAdjacentHTML(
+    'afterbegin',
+    `<svg viewBox="0 0 26 10" aria-hidden="true"><line x1="0" x2="26" y1="5" y2="5" stroke-width="3" stroke="${colour}" stroke-dasharray="${dash.join(' ')}"/></svg>`,
+  );
+  entry.append(label);
 }
 
 function decodeFloats(base64: string): Float32Array {
@@ -262,7 +249,7 @@ function curvePoints(run: ShownRun): Counts[] {
   return [1, ...kept, -1].map((threshold) => countsAt(run, threshold));
 }
 
-/** Draws y over x with a dot where the threshold is; x need not ascend once. */
+/** Draws y over x, which ascends as the threshold falls, with a dot where the threshold is. */
 function drawPath(
   id: string,
   {
@@ -275,7 +262,6 @@ function drawPath(
     labels: readonly [string, string];
   },
 ): void {
-  const sorted = [...points].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
   const dot = (plot: UPlot) => {
     if (at === undefined) return;
     const { ctx } = plot;
@@ -303,7 +289,7 @@ function drawPath(
       axes: [axis(labels[0]), axis(labels[1])],
       hooks: { draw: [dot] },
     },
-    [sorted.map(([x]) => x), sorted.map(([, y]) => y)],
+    [points.map(([x]) => x), points.map(([, y]) => y)],
   );
 }
 
@@ -395,7 +381,11 @@ function showRun(index: number): void {
 }
 
 let chosenCurve = 0;
-let chosenRun = 0;
+/** First the run that trained longest: the page is about what it learnt. */
+let chosenRun = data.runs.reduce(
+  (longest, run, index) => (run.epochs.length > data.runs[longest]!.epochs.length ? index : longest),
+  0,
+);
 let shown: ShownRun = { positives: new Float32Array(0), negatives: new Float32Array(0), threshold: 0.5 };
 let shownPoints: readonly Counts[] = [];
 
@@ -417,6 +407,7 @@ const redraw = () => {
 };
 darkScheme.addEventListener('change', redraw);
 addEventListener('resize', redraw);
+select.value = String(chosenRun);
 showCurves(chosenCurve);
 showRun(chosenRun);
 document.documentElement.dataset['ready'] = 'true';
