@@ -96,6 +96,17 @@ export class WatchedRun {
     return this.#events.flatMap(({ event }) => (event?.$case === 'logLine' ? [event.value.text] : []));
   }
 
+  /** How often progress was told. */
+  get progressCount(): number {
+    return this.#events.filter(({ event }) => event?.$case === 'progress').length;
+  }
+
+  /** What the run waited for when it told progress last; empty while samples come. */
+  get latestWait(): string {
+    const progress = this.#events.findLast(({ event }) => event?.$case === 'progress')?.event;
+    return progress?.$case === 'progress' ? progress.value.waitingFor : '';
+  }
+
   /** Epoch of the latest progress. */
   get latestEpoch(): number {
     const progress = this.#events.flatMap(({ event }) =>
