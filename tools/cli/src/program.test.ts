@@ -36,6 +36,7 @@ describe('lunastream', () => {
       'preview',
       'replay',
       'dev-ca',
+      'doctor',
     ]);
   });
 

@@ -3,6 +3,7 @@ import { registerData } from './commands/data.ts';
 import { registerDevCa } from './commands/dev-ca.ts';
 import { registerExperiment } from './commands/experiment.ts';
 import { registerReport } from './commands/report.ts';
+import { registerDoctor } from './commands/doctor.ts';
 import { registerRuns } from './commands/runs.ts';
 import { registerSamples } from './commands/samples.ts';
 import { registerTrain } from './commands/train.ts';
@@ -33,6 +34,7 @@ export function createProgram(context: CommandContext): Command {
   registerData(program, context);
   registerSamples(program, context);
   registerDevCa(program, context);
+  registerDoctor(program, context);
   return program;
 }
 
