@@ -47,6 +47,7 @@ describe('lunastream', () => {
       'preview',
       'replay',
       'dev-ca',
+      'doctor',
     ]);
   });
 

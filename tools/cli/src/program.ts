@@ -6,6 +6,7 @@ import { registerExport } from './commands/export.ts';
 import { registerExperiment } from './commands/experiment.ts';
 import { registerPredict } from './commands/predict.ts';
 import { registerReport } from './commands/report.ts';
+import { registerDoctor } from './commands/doctor.ts';
 import { registerRuns } from './commands/runs.ts';
 import { registerSamples } from './commands/samples.ts';
 import { registerTrain } from './commands/train.ts';
@@ -39,6 +40,7 @@ export function createProgram(context: CommandContext): Command {
   registerData(program, context);
   registerSamples(program, context);
   registerDevCa(program, context);
+  registerDoctor(program, context);
   return program;
 }
 
