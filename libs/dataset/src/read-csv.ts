@@ -3,7 +3,7 @@
  * Columns may come in any order and among others. Line ends may be CRLF, empty lines are skipped.
  */
 import { parse, type CsvError } from 'csv-parse';
-import { MissingImageError, readBlocks, type FileStore } from '@lunastream/volume';
+import { LocalFiles, MissingImageError, readBlocks, type FileStore } from '@lunastream/volume';
 import { pipeline } from 'node:stream/promises';
 import { BadCsvError, MissingDatasetFileError, type DatasetError, type OnDatasetError } from './errors.ts';
 
@@ -69,8 +69,8 @@ export interface ReadCsvOptions<Column extends string> {
   /** Takes one row; a BadCsvError it throws is reported and the row skipped. */
   readonly onRow: (row: CsvRow<Column>) => void;
   readonly onError: OnDatasetError;
-  /** Where the table lies. */
-  readonly files: FileStore;
+  /** Where the table lies; default the files of this machine. */
+  readonly files?: FileStore;
 }
 
 /** Assembles rows: the first record names the columns, the others are checked against it. */
@@ -169,7 +169,8 @@ export async function readCsv<Column extends string>(
   path: string,
   options: ReadCsvOptions<Column>,
 ): Promise<void> {
-  const name = options.files.nameOf(path);
+  const { files = new LocalFiles() } = options;
+  const name = files.nameOf(path);
   const table = new TableReader(name, options);
   let thrown: Error | undefined;
   const parser = parse({
@@ -190,7 +191,7 @@ export async function readCsv<Column extends string>(
   });
   parser.resume();
   try {
-    await pipeline(readFileBlocks(path, options.files), parser);
+    await pipeline(readFileBlocks(path, files), parser);
   } catch (error) {
     if (error === thrown) throw error;
     options.onError(toReadError(error, name));
