@@ -63,8 +63,8 @@ describe('DatasetCatalog', () => {
       await writeScan(join(folder, 'subset0/a'), makeScan(3));
       const renewed = await Promise.all([catalog.renew(first), catalog.renew(first)]);
       expect(new Set(renewed).size).toBe(1);
-      expect(renewed[0]!.fingerprint).toBe(first.fingerprint);
-      expect(renewed[0]!.series.get('a')!.revision).not.toBe(first.series.get('a')!.revision);
+      expect(renewed[0].fingerprint).toBe(first.fingerprint);
+      expect(renewed[0].series.get('a')!.revision).not.toBe(first.series.get('a')!.revision);
       expect(await catalog.renew(first)).toBe(renewed[0]);
       expect(await catalog.get('luna')).toBe(renewed[0]);
       expect(loads()).toBe(2);

@@ -4,6 +4,7 @@
  * object that was opened, so an object that is replaced is noticed and never mixed with its successor. The SDK itself
  * tries again what may pass.
  */
+import type * as S3Sdk from '@aws-sdk/client-s3';
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
 import { BadImageError, MissingImageError } from '../errors.ts';
 import { assertInSource, type ByteSource, type FileStore, type FolderListing } from './byte-source.ts';
@@ -21,7 +22,7 @@ export interface S3FilesOptions {
   readonly timeoutMs?: number;
 }
 
-type S3Module = typeof import('@aws-sdk/client-s3');
+type S3Module = typeof S3Sdk;
 
 interface Connection {
   readonly client: S3Client;
