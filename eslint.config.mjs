@@ -72,6 +72,7 @@ const testingOnlyInTests = [
   '@lunastream/testing/otlp',
   '@lunastream/service-kit/testing',
   '@lunastream/chunk-source/testing',
+  '@lunastream/volume/testing',
 ].map((name) => ({
   name,
   message: `Only tests and tools may import ${name}.`,

@@ -1,8 +1,10 @@
 import { MemoryChunkStore, TieredChunkStore } from '@lunastream/chunk-store';
-import { loadDataset, type Dataset } from '@lunastream/dataset';
+import type { Dataset } from '@lunastream/dataset';
 import { sharedDataPath, withTemporaryFolder } from '@lunastream/testing';
 import {
   cropChunk,
+  LocalFiles,
+  irc,
   openVolume,
   readChunk,
   readVolume,
@@ -11,11 +13,14 @@ import {
   type Shape,
 } from '@lunastream/volume';
 import fc from 'fast-check';
-import { appendFile, rm, truncate } from 'node:fs/promises';
+import { appendFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { centerOf, layOutScans, makeScan, SCAN_SHAPE, writeScan } from './testing/index.ts';
 import { ChunkCutter } from './chunk-cutter.ts';
+import { DatasetCatalog } from './dataset-catalog.ts';
+import { SeriesChangedError } from './errors.ts';
+import { SeriesWatch } from './series-watch.ts';
 import { VolumePool } from './volume-pool.ts';
 
 const CHUNK: Shape = { depth: 4, height: 6, width: 8 };
@@ -31,10 +36,22 @@ function makeStore(): TieredChunkStore {
   });
 }
 
-function makeCutter(store: TieredChunkStore): ChunkCutter {
-  const volumes = new VolumePool({ limitBytes: 2 ** 20 });
+/** A cutter of the data set `luna` in `folder`; it looks at the scans before each chunk. */
+function makeCutter(folder: string, store: TieredChunkStore) {
+  const files = new LocalFiles();
+  const catalog = new DatasetCatalog([{ name: 'luna', folder }], { files });
+  const volumes = new VolumePool({
+    limitBytes: 2 ** 20,
+    open: async (series) => {
+      const reader = await openVolume(series.path, { files });
+      if (reader.revision === series.revision) return reader;
+      await reader.close();
+      throw new SeriesChangedError(series.seriesUid);
+    },
+  });
   onTestFinished(() => volumes.close());
-  return new ChunkCutter(store, volumes);
+  const watch = new SeriesWatch({ files, intervalMs: 0, nowMs: () => 0 });
+  return { catalog, cutter: new ChunkCutter({ catalog, store, volumes, watch }) };
 }
 
 /** Runs `use` with a laid out data set and a cutter with an empty store. */
@@ -47,9 +64,10 @@ function withScans(
   }) => Promise<void>,
 ): Promise<void> {
   return withTemporaryFolder(async (folder) => {
-    const dataset = await loadDataset(await layOutScans(folder));
+    await layOutScans(folder);
     const store = makeStore();
-    await use({ folder, dataset, store, cutter: makeCutter(store) });
+    const { catalog, cutter } = makeCutter(folder, store);
+    await use({ folder, dataset: await catalog.get('luna'), store, cutter });
   });
 }
 
@@ -79,7 +97,7 @@ describe('ChunkCutter', () => {
     withScans(async ({ folder, dataset, store, cutter }) => {
       const chunk = await cutter.getChunk(dataset, 'a', MIDDLE, EXTENT);
       await rm(join(folder, 'subset0'), { recursive: true });
-      expect(await makeCutter(store).getChunk(dataset, 'a', MIDDLE, EXTENT)).toEqual(chunk);
+      expect(await cutter.getChunk(dataset, 'a', MIDDLE, EXTENT)).toEqual(chunk);
       expect(store.cutCount).toBe(1);
     }));
 
@@ -94,13 +112,43 @@ describe('ChunkCutter', () => {
       const before = await cutter.getChunk(dataset, 'a', MIDDLE, EXTENT);
       await writeScan(join(folder, 'subset0/a'), makeScan(3));
       await appendFile(join(folder, 'candidates.csv'), '\n');
-      const changed = await loadDataset(folder);
-      const reader = await openVolume(changed.series.get('a')!.path);
+      const reader = await openVolume(join(folder, 'subset0/a.mhd'));
       const expected = await readChunk(reader, xyzToIrc(reader.geometry, MIDDLE), CHUNK);
       await reader.close();
-      const after = await makeCutter(store).getChunk(changed, 'a', MIDDLE, EXTENT);
+      const { catalog, cutter: later } = makeCutter(folder, store);
+      const changed = await catalog.get('luna');
+      const after = await later.getChunk(changed, 'a', MIDDLE, EXTENT);
       expect(after).toEqual(expected);
       expect(after).not.toEqual(before);
+    }));
+
+  it.each(['written over', 'replaced'])(
+    'cuts a scan that was %s as it is now, also for who knows the data set from before',
+    (how) =>
+      withScans(async ({ folder, dataset, store, cutter }) => {
+        const path = join(folder, 'subset0/a');
+        const before = await cutter.getChunk(dataset, 'a', MIDDLE, EXTENT);
+        const scan = makeScan(3);
+        if (how === 'replaced') await writeScan(path, scan);
+        else await writeFile(`${path}.raw`, new Uint8Array(scan.voxelsHu.buffer));
+        const after = await cutter.getChunk(dataset, 'a', MIDDLE, EXTENT);
+        expect(after).toEqual(cropChunk(scan, irc(6, 8, 10), CHUNK));
+        expect(after).not.toEqual(before);
+        expect(await cutter.getChunk(dataset, 'a', MIDDLE, EXTENT)).toBe(after);
+        expect(store.cutCount).toBe(2);
+      }),
+  );
+
+  it('reports data loss when a scan became another one, so that the data set is not what it was', () =>
+    withScans(async ({ folder, dataset, cutter }) => {
+      await cutter.getChunk(dataset, 'a', MIDDLE, EXTENT);
+      await writeScan(join(folder, 'subset0/a'), makeScan(1, { depth: 9, height: 9, width: 9 }));
+      await expect(cutter.getChunk(dataset, 'a', MIDDLE, EXTENT)).rejects.toMatchObject({
+        fault: 'data-loss',
+        message: expect.stringMatching(
+          /^Cannot cut a chunk: scan a changed since the data set was read, the data set's fingerprint is now/,
+        ) as string,
+      });
     }));
 
   it('finds no scan that the data set does not have', () =>
@@ -165,8 +213,8 @@ const noduleCubes = sharedDataPath('nodule-cubes');
 it.skipIf(!noduleCubes)(
   'ChunkCutter cuts real nodules as cropChunk of the whole scan does [needs shared data nodule-cubes]',
   async () => {
-    const dataset = await loadDataset(noduleCubes!);
-    const cutter = makeCutter(makeStore());
+    const { catalog, cutter } = makeCutter(noduleCubes!, makeStore());
+    const dataset = await catalog.get('luna');
     const shape = { depth: 24, height: 24, width: 24 };
     for (const { seriesUid, centerXyzMm } of dataset.candidates.slice(0, 20)) {
       const { path, geometry } = dataset.series.get(seriesUid)!;

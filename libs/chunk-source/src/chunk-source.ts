@@ -1,20 +1,33 @@
 /**
- * Everything between a data set's folder and a chunk in memory: reads data sets, keeps scans open, cuts chunks and keeps
- * them in tiers. Knows no wire: the chunk-cache service streams from it, and a process that needs no service uses it
- * directly.
+ * Everything between a data set's place and a chunk in memory: reads data sets, keeps scans open, makes local copies of
+ * those that cannot be read in windows, cuts chunks and keeps them in tiers. Knows no wire: the chunk-cache service
+ * streams from it, and a process that needs no service uses it directly.
  */
 import {
   LmdbChunkStore,
   MemoryChunkStore,
   TieredChunkStore,
+  ValkeyChunkStore,
   type TierEvents,
   type TierStats,
 } from '@lunastream/chunk-store';
 import type { Dataset } from '@lunastream/dataset';
-import type { ChunkExtent, XyzMm } from '@lunastream/volume';
+import {
+  CountedFiles,
+  openVolume,
+  PlaceFiles,
+  type ChunkExtent,
+  type FileStore,
+  type S3FilesOptions,
+  type XyzMm,
+} from '@lunastream/volume';
+import { performance } from 'node:perf_hooks';
 import { ChunkCutter } from './chunk-cutter.ts';
 import { DatasetCatalog, type DatasetLocation, type OnDatasetRead } from './dataset-catalog.ts';
-import { VolumePool } from './volume-pool.ts';
+import { SeriesChangedError } from './errors.ts';
+import { SeriesWatch } from './series-watch.ts';
+import { VolumeCopies, type VolumeCopiesStats } from './volume-copies.ts';
+import { VolumePool, type OpenSeries } from './volume-pool.ts';
 
 export interface ChunkSourceSettings {
   readonly datasets: readonly DatasetLocation[];
@@ -26,6 +39,16 @@ export interface ChunkSourceSettings {
   readonly storeLimitBytes: number;
   /** Most bytes of decompressed scans in memory, those in use aside. */
   readonly volumeLimitBytes: number;
+  /** Folder of the local copies of scans, made when absent; undefined makes none. */
+  readonly copyFolder?: string | undefined;
+  /** Most bytes of copies. Default 50 GiB. */
+  readonly copyLimitBytes?: number;
+  /** Address of a Valkey or Redis server that caches share, `redis://…`; undefined for none. */
+  readonly sharedStoreUrl?: string | undefined;
+  /** How to reach buckets of `s3://` data sets. */
+  readonly s3?: S3FilesOptions;
+  /** How long what was seen of a scan's files is believed, ms; 0 looks at each chunk. Default 60,000. */
+  readonly sourceCheckMs?: number;
 }
 
 /** What is worth a line in a log. A tier that fails is passed over: the chunk comes from the next one, or from the scan. */
@@ -39,6 +62,11 @@ export interface ChunkSourceStats {
   readonly tiers: readonly TierStats[];
   /** Chunks that no tier had. */
   readonly cutChunkCount: number;
+  /** Local copies of scans; undefined when none are made. */
+  readonly volumes: VolumeCopiesStats | undefined;
+  /** Reads of scans and tables where they lie: system calls on files, requests to servers. */
+  readonly sourceReadCount: number;
+  readonly sourceReadBytes: number;
 }
 
 /** Chunks of data sets. */
@@ -47,9 +75,41 @@ export interface ChunkSource {
   getDataset(name: string, fingerprint?: string): Promise<Dataset>;
   /** A chunk of it. Throws as `ChunkCutter.getChunk` does. */
   getChunk(dataset: Dataset, seriesUid: string, centerXyzMm: XyzMm, extent: ChunkExtent): Promise<Int16Array>;
+  /** Makes sure that a chunk is kept for the next process. Throws as `ChunkCutter.keepChunk` does. */
+  keepChunk(
+    dataset: Dataset,
+    seriesUid: string,
+    centerXyzMm: XyzMm,
+    extent: ChunkExtent,
+  ): Promise<'kept' | 'cut'>;
   stats(): ChunkSourceStats;
   /** Waits until chunks are kept, and closes stores and scans. */
   close(): Promise<void>;
+}
+
+const DEFAULT_COPY_LIMIT_BYTES = 50 * 2 ** 30;
+const DEFAULT_SOURCE_CHECK_MS = 60_000;
+
+function openTiers(settings: ChunkSourceSettings, events: TierEvents): TieredChunkStore {
+  const { memoryLimitBytes, storeFolder, storeLimitBytes, sharedStoreUrl } = settings;
+  const stores = [
+    new MemoryChunkStore({ limitBytes: memoryLimitBytes }),
+    new LmdbChunkStore({ folder: storeFolder, limitBytes: storeLimitBytes }),
+    ...(sharedStoreUrl === undefined ? [] : [new ValkeyChunkStore({ url: sharedStoreUrl })]),
+  ];
+  return new TieredChunkStore(stores, events);
+}
+
+/** Opens scans by their local copies where that pays. */
+function createOpener(files: FileStore, copies: VolumeCopies | undefined): OpenSeries {
+  return async (series) => {
+    const copy = series.isWindowed ? undefined : await copies?.open(series);
+    if (copy !== undefined) return copy;
+    const reader = await openVolume(series.path, { files });
+    if (reader.revision === series.revision) return reader;
+    await reader.close();
+    throw new SeriesChangedError(series.seriesUid);
+  };
 }
 
 /**
@@ -58,17 +118,35 @@ export interface ChunkSource {
  * have no meaning.
  */
 export function openChunkSource(settings: ChunkSourceSettings, events: ChunkSourceEvents): ChunkSource {
-  const memory = new MemoryChunkStore({ limitBytes: settings.memoryLimitBytes });
-  const lmdb = new LmdbChunkStore({ folder: settings.storeFolder, limitBytes: settings.storeLimitBytes });
-  const store = new TieredChunkStore([memory, lmdb], events);
-  const volumes = new VolumePool({ limitBytes: settings.volumeLimitBytes });
-  const catalog = new DatasetCatalog(settings.datasets, events.onDatasetRead);
-  const cutter = new ChunkCutter(store, volumes);
+  const { copyFolder, copyLimitBytes = DEFAULT_COPY_LIMIT_BYTES, s3 = {} } = settings;
+  const files = new CountedFiles(new PlaceFiles({ s3 }));
+  const store = openTiers(settings, events);
+  const copies =
+    copyFolder === undefined
+      ? undefined
+      : new VolumeCopies({ folder: copyFolder, limitBytes: copyLimitBytes, files, events });
+  const volumes = new VolumePool({
+    limitBytes: settings.volumeLimitBytes,
+    open: createOpener(files, copies),
+  });
+  const catalog = new DatasetCatalog(settings.datasets, { onRead: events.onDatasetRead, files });
+  const watch = new SeriesWatch({
+    files,
+    intervalMs: settings.sourceCheckMs ?? DEFAULT_SOURCE_CHECK_MS,
+    nowMs: () => performance.now(),
+  });
+  const cutter = new ChunkCutter({ catalog, store, volumes, watch });
   return {
     getDataset: (name, fingerprint) => catalog.get(name, fingerprint),
-    getChunk: (dataset, seriesUid, centerXyzMm, extent) =>
-      cutter.getChunk(dataset, seriesUid, centerXyzMm, extent),
-    stats: () => ({ tiers: store.stats(), cutChunkCount: store.cutCount }),
+    getChunk: cutter.getChunk.bind(cutter),
+    keepChunk: cutter.keepChunk.bind(cutter),
+    stats: () => ({
+      tiers: store.stats(),
+      cutChunkCount: store.cutCount,
+      volumes: copies?.stats(),
+      sourceReadCount: files.counts.readCount,
+      sourceReadBytes: files.counts.readBytes,
+    }),
     close: async () => {
       await store.close();
       await volumes.close();

@@ -2,13 +2,13 @@ import { withTemporaryFolder } from '@lunastream/testing';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { layOutScans } from './testing/index.ts';
+import { layOutScans, makeScan, writeScan } from './testing/index.ts';
 import { DatasetCatalog } from './dataset-catalog.ts';
 
 /** A catalog of data set `luna` in `folder`; `loads` counts how often it was read. */
 function catalogOf(folder: string) {
   let loads = 0;
-  const catalog = new DatasetCatalog([{ name: 'luna', folder }], () => loads++);
+  const catalog = new DatasetCatalog([{ name: 'luna', folder }], { onRead: () => loads++ });
   return { catalog, loads: () => loads };
 }
 
@@ -54,6 +54,20 @@ describe('DatasetCatalog', () => {
         fault: 'changed',
         message: `Cannot use data set luna: it has fingerprint ${fingerprint}, got f00d`,
       });
+    }));
+
+  it('reads a data set again when told that it changed, once for all who tell it', () =>
+    withTemporaryFolder(async (folder) => {
+      const { catalog, loads } = catalogOf(await layOutScans(folder));
+      const first = await catalog.get('luna');
+      await writeScan(join(folder, 'subset0/a'), makeScan(3));
+      const renewed = await Promise.all([catalog.renew(first), catalog.renew(first)]);
+      expect(new Set(renewed).size).toBe(1);
+      expect(renewed[0].fingerprint).toBe(first.fingerprint);
+      expect(renewed[0].series.get('a')!.revision).not.toBe(first.series.get('a')!.revision);
+      expect(await catalog.renew(first)).toBe(renewed[0]);
+      expect(await catalog.get('luna')).toBe(renewed[0]);
+      expect(loads()).toBe(2);
     }));
 
   it('refuses a folder that it cannot read, to everyone who asked, and tries again', () =>

@@ -25,3 +25,22 @@ export class DatasetFaultError extends Error {
     this.fault = fault;
   }
 }
+
+/** A local copy of a scan holds other bytes than were written. It is thrown away and made again. */
+export class CorruptCopyError extends Error {
+  readonly tag = 'CorruptCopyError';
+
+  /** `reason` completes "Cannot use PATH: ". */
+  constructor(path: string, reason: string, options?: ErrorOptions) {
+    super(`Cannot use ${path}: ${reason}`, options);
+  }
+}
+
+/** The files of a scan are not those that its data set was read with. */
+export class SeriesChangedError extends Error {
+  readonly tag = 'SeriesChangedError';
+
+  constructor(seriesUid: string) {
+    super(`Cannot read scan ${seriesUid}: its files changed since the data set was read`);
+  }
+}

@@ -1,4 +1,4 @@
-export { ChunkCutter } from './chunk-cutter.ts';
+export { ChunkCutter, type ChunkCutterParts } from './chunk-cutter.ts';
 export {
   openChunkSource,
   type ChunkSource,
@@ -6,6 +6,28 @@ export {
   type ChunkSourceSettings,
   type ChunkSourceStats,
 } from './chunk-source.ts';
-export { DatasetCatalog, type DatasetLocation, type OnDatasetRead } from './dataset-catalog.ts';
-export { ChunkFaultError, DatasetFaultError, type ChunkFault, type DatasetFault } from './errors.ts';
-export { VolumePool } from './volume-pool.ts';
+export {
+  DatasetCatalog,
+  type DatasetCatalogOptions,
+  type DatasetLocation,
+  type OnDatasetRead,
+} from './dataset-catalog.ts';
+export {
+  ChunkFaultError,
+  CorruptCopyError,
+  DatasetFaultError,
+  SeriesChangedError,
+  type ChunkFault,
+  type DatasetFault,
+} from './errors.ts';
+export { SeriesWatch, type SeriesWatchOptions } from './series-watch.ts';
+export {
+  clearCopies,
+  VolumeCopies,
+  verifyCopies,
+  type CheckedCopies,
+  type VolumeCopiesOptions,
+  type VolumeCopiesStats,
+} from './volume-copies.ts';
+export { VolumePool, type OpenSeries, type VolumePoolOptions } from './volume-pool.ts';
+export { warmChunks, type WarmOptions, type WarmReport } from './warm-chunks.ts';

@@ -1,6 +1,6 @@
 import type { SeriesEntry } from '@lunastream/dataset';
 import { withTemporaryFolder } from '@lunastream/testing';
-import { irc, type VolumeReader } from '@lunastream/volume';
+import { irc, openVolume, type VolumeReader } from '@lunastream/volume';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { makeScan, SCAN_SHAPE, writeScan } from './testing/index.ts';
@@ -10,6 +10,7 @@ const ONE_VOXEL = { depth: 1, height: 1, width: 1 };
 /** Memory that a compressed scan of `makeScan` takes while it is open. */
 const SCAN_BYTES = 2 * SCAN_SHAPE.depth * SCAN_SHAPE.height * SCAN_SHAPE.width;
 const MAX_OPEN_SCANS = 64;
+const open = ({ path }: SeriesEntry) => openVolume(path);
 
 function seriesAt(folder: string, seriesUid: string): SeriesEntry {
   return {
@@ -17,6 +18,8 @@ function seriesAt(folder: string, seriesUid: string): SeriesEntry {
     patientId: seriesUid,
     path: join(folder, `${seriesUid}.mhd`),
     geometry: makeScan(0).geometry,
+    revision: '',
+    isWindowed: true,
   };
 }
 
@@ -57,7 +60,7 @@ describe('VolumePool', () => {
   it('opens a scan once for all its users, at the same time or later', () =>
     withTemporaryFolder(async (folder) => {
       const [a] = await writeScans(folder, ['a'], false);
-      const pool = new VolumePool({ limitBytes: 1 });
+      const pool = new VolumePool({ open, limitBytes: 1 });
       const readers = await Promise.all(Array.from({ length: 8 }, () => readerOf(pool, a!)));
       readers.push(await readerOf(pool, a!));
       expect(new Set(readers).size).toBe(1);
@@ -68,7 +71,7 @@ describe('VolumePool', () => {
   it('closes the least recently used scans to hold no more bytes than its limit', () =>
     withTemporaryFolder(async (folder) => {
       const [a, b, c] = await writeScans(folder, ['a', 'b', 'c'], true);
-      const pool = new VolumePool({ limitBytes: 2 * SCAN_BYTES });
+      const pool = new VolumePool({ open, limitBytes: 2 * SCAN_BYTES });
       const readers = [await readerOf(pool, a!), await readerOf(pool, b!)];
       expect(await readerOf(pool, a!)).toBe(readers[0]);
       readers.push(await readerOf(pool, c!));
@@ -82,7 +85,7 @@ describe('VolumePool', () => {
     withTemporaryFolder(async (folder) => {
       const names = Array.from({ length: MAX_OPEN_SCANS + 2 }, (_, number) => `scan-${number}`);
       const series = await writeScans(folder, names, false);
-      const pool = new VolumePool({ limitBytes: 1 });
+      const pool = new VolumePool({ open, limitBytes: 1 });
       const readers: VolumeReader[] = [];
       for (const one of series) readers.push(await readerOf(pool, one));
       const states = await openStates(readers);
@@ -95,7 +98,7 @@ describe('VolumePool', () => {
   it('never closes a scan in use, whatever the limit; it closes when its last user is done', () =>
     withTemporaryFolder(async (folder) => {
       const [a, b] = await writeScans(folder, ['a', 'b'], true);
-      const pool = new VolumePool({ limitBytes: 1 });
+      const pool = new VolumePool({ open, limitBytes: 1 });
       const [first, second] = [pausedWork(pool, a!), pausedWork(pool, a!)];
       const reader = await first.reader;
       expect(await isOpen(await readerOf(pool, b!))).toBe(false);
@@ -111,7 +114,7 @@ describe('VolumePool', () => {
     withTemporaryFolder(async (folder) => {
       const names = ['a', 'b', 'c', 'd'];
       const series = await writeScans(folder, names, true);
-      const pool = new VolumePool({ limitBytes: 2 * SCAN_BYTES });
+      const pool = new VolumePool({ open, limitBytes: 2 * SCAN_BYTES });
       const works = series.map((one) => pausedWork(pool, one));
       const readers = await Promise.all(works.map(({ reader }) => reader));
       for (const { release } of works) release();
@@ -122,7 +125,7 @@ describe('VolumePool', () => {
 
   it('opens afresh after a scan could not be opened', () =>
     withTemporaryFolder(async (folder) => {
-      const pool = new VolumePool({ limitBytes: 1 });
+      const pool = new VolumePool({ open, limitBytes: 1 });
       const series = seriesAt(folder, 'late');
       await expect(readerOf(pool, series)).rejects.toThrow(/late\.mhd: no such file/);
       await writeScans(folder, ['late'], false);
@@ -133,7 +136,7 @@ describe('VolumePool', () => {
   it('opens afresh after work failed, once the others are done with the old one', () =>
     withTemporaryFolder(async (folder) => {
       const [a] = await writeScans(folder, ['a'], false);
-      const pool = new VolumePool({ limitBytes: 1 });
+      const pool = new VolumePool({ open, limitBytes: 1 });
       const other = pausedWork(pool, a!);
       const old = await other.reader;
       await expect(pool.use(a!, () => Promise.reject(new Error('cut short')))).rejects.toThrow('cut short');

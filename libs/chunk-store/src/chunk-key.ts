@@ -6,18 +6,22 @@ const FORMAT_VERSION = 3;
 
 /** Everything that decides the voxels of a chunk. */
 export interface ChunkIdentity {
-  /** Changes whenever a scan or candidate list of the data set changes. */
+  /** Changes whenever a header or candidate list of the data set changes. */
   readonly datasetFingerprint: string;
   readonly seriesUid: string;
+  /** Changes whenever a file of the scan does. */
+  readonly seriesRevision: string;
   readonly centerXyzMm: XyzMm;
   readonly extent: ChunkExtent;
 }
 
 /** A short key that differs whenever any part of `identity` differs: SHA-256 in hexadecimal. */
-export function chunkKey({ datasetFingerprint, seriesUid, centerXyzMm, extent }: ChunkIdentity): string {
+export function chunkKey({ centerXyzMm, extent, ...of }: ChunkIdentity): string {
   const shapes = [extent.shape, extent.grownShape].map(formatShape);
   const { minimum, maximum } = CHUNK_HU_RANGE;
   const rules = [extent.border ?? BORDER_RULES[0], minimum, maximum];
-  const parts = [FORMAT_VERSION, datasetFingerprint, seriesUid, [...centerXyzMm], ...shapes, ...rules];
+  const { datasetFingerprint, seriesUid, seriesRevision } = of;
+  const scan = [datasetFingerprint, seriesUid, seriesRevision];
+  const parts = [FORMAT_VERSION, ...scan, [...centerXyzMm], ...shapes, ...rules];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }

@@ -5,8 +5,12 @@
 export interface ChunkStore {
   /** Name in statistics, for example "memory". */
   readonly tier: string;
+  /** What it keeps is there for the next process. */
+  readonly isLasting: boolean;
   /** The voxels kept under `key`, or undefined. The caller must not change them. */
   get(key: string): Promise<Int16Array | undefined>;
+  /** Whether there is an entry under `key`; does not read it, and counts no hit. */
+  has(key: string): Promise<boolean>;
   /** Keeps `voxels` under `key`, replacing what was there. Keeps a reference; the caller must not change them after. */
   put(key: string, voxels: Int16Array): Promise<void>;
   /** Counters since the store was opened, and what it holds now. */
@@ -20,13 +24,14 @@ export interface TierCounts {
   readonly tier: string;
   readonly hitCount: number;
   readonly missCount: number;
+  /** Chunks held now; 0 where a server keeps count. */
   readonly entryCount: number;
-  /** Bytes of voxels held now. */
+  /** Bytes of voxels held now; 0 where a server keeps count. */
   readonly sizeBytes: number;
-  /** Most bytes of voxels this tier may hold. */
+  /** Most bytes of voxels this tier may hold; 0 where a server sets the limit. */
   readonly limitBytes: number;
   readonly evictionCount: number;
-  /** Stored chunks whose checksum did not match; none of them was served. */
+  /** Stored chunks whose checksum did not match; none of them was served, each was dropped. */
   readonly corruptCount: number;
 }
 

@@ -76,6 +76,35 @@ describe('LmdbChunkStore', () => {
       await other.close();
     }));
 
+  it('keeps what is put at the same time, in as few transactions as it comes', () =>
+    withTemporaryFolder(async (folder) => {
+      const store = new LmdbChunkStore({ folder, limitBytes: 10 ** 6 });
+      const keys = Array.from({ length: 100 }, (_, number) => `k${number}`);
+      await Promise.all(keys.map((key, number) => store.put(key, chunk(number))));
+      for (const [number, key] of keys.entries()) expect(await store.get(key)).toEqual(chunk(number));
+      expect(store.stats()).toMatchObject({ entryCount: 100, sizeBytes: 20_000 });
+      await store.close();
+    }));
+
+  it('verify() drops what is damaged and counts it, clear() drops all', () =>
+    withTemporaryFolder(async (folder) => {
+      const first = new LmdbChunkStore({ folder, limitBytes: 10_000 });
+      for (const [position, key] of ['a', 'b', 'c'].entries()) await first.put(key, chunk(position));
+      await first.close();
+      const root = open({ path: folder, maxDbs: 3 });
+      const chunks = root.openDB<Buffer, string>({ name: 'chunks', encoding: 'binary' });
+      await chunks.put('b', Buffer.from('no chunk'));
+      await root.close();
+      const store = new LmdbChunkStore({ folder, limitBytes: 10_000 });
+      expect(await store.verify()).toEqual({ entryCount: 3, sizeBytes: 400, corruptCount: 1 });
+      expect(await store.verify()).toEqual({ entryCount: 2, sizeBytes: 400, corruptCount: 0 });
+      expect(await store.get('b')).toBeUndefined();
+      await store.clear();
+      expect(store.stats()).toMatchObject({ entryCount: 0, sizeBytes: 0 });
+      expect(await store.get('a')).toBeUndefined();
+      await store.close();
+    }));
+
   it('names the folder that it cannot open', () => {
     expect(() => new LmdbChunkStore({ folder: '/dev/null/store', limitBytes: 1 })).toThrow(
       ChunkStoreOpenError,

@@ -17,21 +17,46 @@ interface Totals {
   readonly nextAge: number;
 }
 
+/** A chunk that waits to be written. */
+interface PendingPut {
+  readonly key: string;
+  readonly voxels: Int16Array;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What checking every chunk found. */
+export interface CheckedChunks {
+  readonly entryCount: number;
+  readonly sizeBytes: number;
+  /** Chunks whose checksum did not match; they were dropped. */
+  readonly corruptCount: number;
+}
+
 const EMPTY: Totals = { entryCount: 0, sizeBytes: 0, nextAge: 0 };
 const TOTALS_KEY = 'totals';
+const FORMAT_KEY = 'format';
+/** Raise when the bytes of an entry change: a store of another format is emptied when it is opened. */
+const FORMAT = 2;
+/** A transaction copies its chunks on the event loop: some ten of the book's size take a millisecond. */
+const PUTS_PER_TRANSACTION = 16;
+const CHECKS_PER_TURN = 16;
 
 /**
  * Keeps chunks in a folder on local disk, least recently stored evicted first. Chunk, age entry and totals are written
  * in one transaction, so a killed process leaves either all or none; every chunk carries a checksum that is verified on
- * each read.
+ * each read. Chunks that arrive while a transaction is under way go into the next one together.
  */
 export class LmdbChunkStore implements ChunkStore {
   readonly tier = 'lmdb';
+  readonly isLasting = true;
   readonly #limitBytes: number;
   readonly #root: RootDatabase;
   readonly #chunks: Database<Buffer, string>;
   readonly #ages: Database<AgeEntry, number>;
-  readonly #totals: Database<Totals, string>;
+  readonly #totals: Database<Totals | number, string>;
+  readonly #pending: PendingPut[] = [];
+  #writing: Promise<void> | undefined;
   #hitCount = 0;
   #missCount = 0;
   #evictionCount = 0;
@@ -53,47 +78,44 @@ export class LmdbChunkStore implements ChunkStore {
       this.#chunks = this.#root.openDB({ name: 'chunks', encoding: 'binary' });
       this.#ages = this.#root.openDB({ name: 'ages', encoding: 'json' });
       this.#totals = this.#root.openDB({ name: 'totals', encoding: 'json' });
+      if (this.#totals.get(FORMAT_KEY) !== FORMAT) this.#root.transactionSync(() => this.#empty());
     } catch (cause) {
       throw new ChunkStoreOpenError(folder, cause);
     }
   }
 
-  get(key: string): Promise<Int16Array | undefined> {
-    const stored = this.#chunks.get(key);
-    if (stored === undefined) {
-      this.#missCount++;
-      return Promise.resolve(undefined);
+  // eslint-disable-next-line @typescript-eslint/require-await -- what lmdb throws must reject
+  async get(key: string): Promise<Int16Array | undefined> {
+    const stored = this.#view(key);
+    const voxels = stored && decodeStoredChunk(stored);
+    if (voxels !== undefined) {
+      this.#hitCount++;
+      return voxels;
     }
-    const voxels = decodeStoredChunk(stored);
-    if (voxels === undefined) {
-      // Left in place: the caller cuts the chunk again and its put replaces these bytes.
+    this.#missCount++;
+    if (stored !== undefined) {
       this.#corruptCount++;
-      this.#missCount++;
-      return Promise.resolve(undefined);
+      // Behind the answer: the chunk is cut again meanwhile. One that cannot be dropped is found damaged again.
+      this.#root.transaction(() => this.#drop(key)).catch(() => undefined);
     }
-    this.#hitCount++;
-    return Promise.resolve(voxels);
+    return undefined;
   }
 
-  async put(key: string, voxels: Int16Array): Promise<void> {
-    if (voxels.byteLength > this.#limitBytes) return;
-    const stored = encodeStoredChunk(voxels);
-    await this.#root.transaction(() => {
-      if (!this.#chunks.doesExist(key)) {
-        const { entryCount, sizeBytes, nextAge } = this.#makeRoom(voxels.byteLength);
-        void this.#ages.put(nextAge, { key, sizeBytes: voxels.byteLength });
-        void this.#totals.put(TOTALS_KEY, {
-          entryCount: entryCount + 1,
-          sizeBytes: sizeBytes + voxels.byteLength,
-          nextAge: nextAge + 1,
-        });
-      }
-      void this.#chunks.put(key, stored);
+  // eslint-disable-next-line @typescript-eslint/require-await -- what lmdb throws must reject
+  async has(key: string): Promise<boolean> {
+    return this.#chunks.doesExist(key);
+  }
+
+  put(key: string, voxels: Int16Array): Promise<void> {
+    if (voxels.byteLength > this.#limitBytes) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ key, voxels, resolve, reject });
+      this.#writing ??= this.#writePending();
     });
   }
 
   stats(): TierCounts {
-    const { entryCount, sizeBytes } = this.#totals.get(TOTALS_KEY) ?? EMPTY;
+    const { entryCount, sizeBytes } = this.#readTotals();
     return {
       tier: this.tier,
       hitCount: this.#hitCount,
@@ -106,24 +128,117 @@ export class LmdbChunkStore implements ChunkStore {
     };
   }
 
+  /** Reads every chunk and drops those that are damaged. `onProgress` is told how many of how many were read. */
+  async verify(onProgress: (done: number, total: number) => void = () => undefined): Promise<CheckedChunks> {
+    const { entryCount } = this.#readTotals();
+    const [sound, damaged]: [AgeEntry[], string[]] = [[], []];
+    for (const { value: entry } of this.#ages.getRange({})) {
+      const stored = this.#view(entry.key);
+      if (stored !== undefined && decodeStoredChunk(stored) !== undefined) sound.push(entry);
+      else damaged.push(entry.key);
+      const done = sound.length + damaged.length;
+      if (done % CHECKS_PER_TURN !== 0) continue;
+      onProgress(done, entryCount);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    for (const key of damaged) await this.#root.transaction(() => this.#drop(key));
+    return {
+      entryCount: sound.length + damaged.length,
+      sizeBytes: sound.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      corruptCount: damaged.length,
+    };
+  }
+
+  /** Drops every chunk. */
+  async clear(): Promise<void> {
+    await this.#root.transaction(() => this.#empty());
+  }
+
   async close(): Promise<void> {
+    await this.#writing;
     await this.#root.close();
   }
 
-  /** Drops the oldest chunks until `neededBytes` more fit; returns what is left. Runs inside the caller's transaction. */
+  async #writePending(): Promise<void> {
+    // The first one waits a turn for others that were cut at the same time.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#pending.length > 0) {
+      const puts = this.#pending.splice(0, PUTS_PER_TRANSACTION);
+      try {
+        await this.#root.transaction(() => {
+          for (const { key, voxels } of puts) this.#write(key, voxels);
+        });
+        for (const { resolve } of puts) resolve();
+      } catch (error) {
+        for (const { reject } of puts) reject(error);
+      }
+    }
+    // Without a wait after the last look: a put from now on begins a new round.
+    this.#writing = undefined;
+  }
+
+  /** Runs inside a transaction, as all that follow. */
+  #write(key: string, voxels: Int16Array): void {
+    if (!this.#chunks.doesExist(key)) {
+      const { entryCount, sizeBytes, nextAge } = this.#makeRoom(voxels.byteLength);
+      this.#ages.putSync(nextAge, { key, sizeBytes: voxels.byteLength });
+      this.#totals.putSync(TOTALS_KEY, {
+        entryCount: entryCount + 1,
+        sizeBytes: sizeBytes + voxels.byteLength,
+        nextAge: nextAge + 1,
+      });
+    }
+    this.#chunks.putSync(key, encodeStoredChunk(voxels));
+  }
+
+  /** Drops the oldest chunks until `neededBytes` more fit; returns what is left. */
   #makeRoom(neededBytes: number): Totals {
-    const { nextAge, ...held } = this.#totals.get(TOTALS_KEY) ?? EMPTY;
+    const { nextAge, ...held } = this.#readTotals();
     let { entryCount, sizeBytes } = held;
     if (sizeBytes + neededBytes > this.#limitBytes) {
       for (const { key: age, value } of this.#ages.getRange({})) {
         if (sizeBytes + neededBytes <= this.#limitBytes) break;
-        void this.#ages.remove(age);
-        void this.#chunks.remove(value.key);
+        this.#ages.removeSync(age);
+        this.#chunks.removeSync(value.key);
         entryCount--;
         sizeBytes -= value.sizeBytes;
         this.#evictionCount++;
       }
     }
     return { entryCount, sizeBytes, nextAge };
+  }
+
+  /** Drops one chunk. Damage is rare, so that looking through the ages for it is good enough. */
+  #drop(key: string): void {
+    this.#chunks.removeSync(key);
+    for (const { key: age, value } of this.#ages.getRange({})) {
+      if (value.key !== key) continue;
+      this.#ages.removeSync(age);
+      const { entryCount, sizeBytes, nextAge } = this.#readTotals();
+      this.#totals.putSync(TOTALS_KEY, {
+        entryCount: entryCount - 1,
+        sizeBytes: sizeBytes - value.sizeBytes,
+        nextAge,
+      });
+      return;
+    }
+  }
+
+  #empty(): void {
+    this.#chunks.clearSync();
+    this.#ages.clearSync();
+    this.#totals.clearSync();
+    this.#totals.putSync(FORMAT_KEY, FORMAT);
+  }
+
+  /** The bytes of an entry where lmdb reads to: good until the next read. */
+  #view(key: string): Uint8Array | undefined {
+    const view = this.#chunks.getBinaryFast(key);
+    // Its `length` is the entry's, its `byteLength` that of the whole buffer.
+    return view?.subarray(0, view.length);
+  }
+
+  #readTotals(): Totals {
+    return (this.#totals.get(TOTALS_KEY) as Totals | undefined) ?? EMPTY;
   }
 }

@@ -5,6 +5,7 @@ import { ChunkStoreSettingsError } from './errors.ts';
 /** Keeps the most recently used chunks in this process, up to `limitBytes` of voxels. */
 export class MemoryChunkStore implements ChunkStore {
   readonly tier = 'memory';
+  readonly isLasting = false;
   readonly #limitBytes: number;
   readonly #chunks: LRUCache<string, Int16Array>;
   #hitCount = 0;
@@ -31,6 +32,10 @@ export class MemoryChunkStore implements ChunkStore {
     if (voxels === undefined) this.#missCount++;
     else this.#hitCount++;
     return Promise.resolve(voxels);
+  }
+
+  has(key: string): Promise<boolean> {
+    return Promise.resolve(this.#chunks.has(key));
   }
 
   put(key: string, voxels: Int16Array): Promise<void> {

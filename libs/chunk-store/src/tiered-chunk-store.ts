@@ -1,18 +1,17 @@
 import type { ChunkStore, TierStats } from './chunk-store.ts';
 import { SingleFlight } from './single-flight.ts';
-
-/** What is worth telling people: a tier began to fail, or works again. What fails in between is counted. */
-export interface TierEvents {
-  readonly onTierError: (tier: string, error: unknown) => void;
-  readonly onTierRecovered?: (tier: string) => void;
-}
+import { TierHealth, type TierEvents } from './tier-health.ts';
 
 /** A tier and how it does. */
 interface Tier {
   readonly store: ChunkStore;
-  errorCount: number;
-  isFailing: boolean;
+  readonly health: TierHealth;
+  /** Bytes of chunks that wait to be kept. */
+  pendingBytes: number;
 }
+
+/** A tier that falls behind must not hold what it still has to keep in memory without end. */
+const MOST_PENDING_BYTES = 64 * 2 ** 20;
 
 /**
  * Looks a chunk up in tiers, nearest first, and cuts it when none has it.
@@ -25,14 +24,16 @@ interface Tier {
  */
 export class TieredChunkStore {
   readonly #tiers: readonly Tier[];
-  readonly #events: TierEvents;
   readonly #flights = new SingleFlight<Int16Array>();
   readonly #pendingPuts = new Set<Promise<void>>();
   #cutCount = 0;
 
   constructor(stores: readonly ChunkStore[], events: TierEvents) {
-    this.#tiers = stores.map((store) => ({ store, errorCount: 0, isFailing: false }));
-    this.#events = events;
+    this.#tiers = stores.map((store) => ({
+      store,
+      health: new TierHealth(store.tier, events),
+      pendingBytes: 0,
+    }));
   }
 
   /** Chunks that no tier had. */
@@ -57,9 +58,22 @@ export class TieredChunkStore {
     });
   }
 
+  /**
+   * Makes sure that the chunk under `key` outlives this process: cuts it unless a tier that lasts has it, and returns when
+   * those have kept it, or failed to.
+   */
+  async ensureKept(key: string, cut: () => Promise<Int16Array>): Promise<'kept' | 'cut'> {
+    const lasting = this.#tiers.filter(({ store }) => store.isLasting);
+    for (const tier of lasting) if (await this.#isKept(tier, key)) return 'kept';
+    this.#cutCount++;
+    const voxels = await cut();
+    await Promise.all(lasting.map((tier) => this.#put(tier, key, voxels)));
+    return 'cut';
+  }
+
   /** Counters of every tier, nearest first. */
   stats(): TierStats[] {
-    return this.#tiers.map(({ store, errorCount }) => ({ ...store.stats(), errorCount }));
+    return this.#tiers.map(({ store, health }) => ({ ...store.stats(), errorCount: health.errorCount }));
   }
 
   /** Waits until what was found or cut so far is kept. */
@@ -77,35 +91,43 @@ export class TieredChunkStore {
     try {
       return await tier.store.get(key);
     } catch (error) {
-      this.#noteFailure(tier, error);
+      tier.health.noteFailure(error);
       return undefined;
     }
   }
 
   #keep(tiers: readonly Tier[], key: string, voxels: Int16Array): void {
     for (const tier of tiers) {
-      const put = tier.store
-        .put(key, voxels)
-        .then(
-          () => this.#noteSuccess(tier),
-          (error: unknown) => this.#noteFailure(tier, error),
-        )
-        .finally(() => this.#pendingPuts.delete(put));
+      if (tier.pendingBytes + voxels.byteLength > MOST_PENDING_BYTES) {
+        tier.health.noteFailure(
+          new Error(`Cannot keep a chunk: ${tier.pendingBytes} bytes of others wait to be kept already`),
+        );
+        continue;
+      }
+      const put = this.#put(tier, key, voxels).finally(() => this.#pendingPuts.delete(put));
       this.#pendingPuts.add(put);
     }
   }
 
-  /** Said once: a full disk fails every put until somebody makes room. */
-  #noteFailure(tier: Tier, error: unknown): void {
-    tier.errorCount++;
-    if (tier.isFailing) return;
-    tier.isFailing = true;
-    this.#events.onTierError(tier.store.tier, error);
+  /** Never rejects. */
+  async #put(tier: Tier, key: string, voxels: Int16Array): Promise<void> {
+    tier.pendingBytes += voxels.byteLength;
+    try {
+      await tier.store.put(key, voxels);
+      tier.health.noteSuccess();
+    } catch (error) {
+      tier.health.noteFailure(error);
+    } finally {
+      tier.pendingBytes -= voxels.byteLength;
+    }
   }
 
-  #noteSuccess(tier: Tier): void {
-    if (!tier.isFailing) return;
-    tier.isFailing = false;
-    this.#events.onTierRecovered?.(tier.store.tier);
+  async #isKept(tier: Tier, key: string): Promise<boolean> {
+    try {
+      return await tier.store.has(key);
+    } catch (error) {
+      tier.health.noteFailure(error);
+      return false;
+    }
   }
 }

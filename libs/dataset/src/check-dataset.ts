@@ -1,4 +1,11 @@
-import { BadImageError, MissingImageError, xyzToIrc, type Shape } from '@lunastream/volume';
+import {
+  BadImageError,
+  LocalFiles,
+  MissingImageError,
+  xyzToIrc,
+  type FileStore,
+  type Shape,
+} from '@lunastream/volume';
 import {
   badSeriesProblem,
   missingScanProblem,
@@ -53,6 +60,8 @@ export interface CheckDatasetOptions {
   /** Scans thinner than this on any axis are reported. Default 32x48x48, the book's. */
   readonly chunkShape?: Shape;
   readonly onProgress?: OnDatasetProgress;
+  /** Where the data set lies; default the files of this machine. */
+  readonly files?: FileStore;
 }
 
 const BOOK_CHUNK_SHAPE: Shape = { depth: 32, height: 48, width: 48 };
@@ -195,11 +204,15 @@ function emptySurvey(): DatasetSurvey {
  */
 export async function checkDataset(dir: string, options: CheckDatasetOptions = {}): Promise<DatasetReport> {
   const collector = new ProblemCollector();
-  const survey = await surveyDataset(dir, collector.add, options.onProgress).catch((error: unknown) => {
+  const survey = await surveyDataset(dir, collector.add, options).catch((error: unknown) => {
     if (!(error instanceof DatasetError)) throw error;
     collector.add(error);
     return emptySurvey();
   });
-  const report = reportOf(dir, survey, options.chunkShape ?? BOOK_CHUNK_SHAPE);
+  const report = reportOf(
+    (options.files ?? new LocalFiles()).nameOf(dir),
+    survey,
+    options.chunkShape ?? BOOK_CHUNK_SHAPE,
+  );
   return { ...report, problems: [...collector.toProblems(), ...report.problems] };
 }

@@ -61,7 +61,7 @@ describe('findSeries()', () => {
     await expect(findSeries('/nowhere')).rejects.toThrow('Cannot read /nowhere: the folder must exist');
     await withFiles(['file'], async (folder) => {
       await expect(findSeries(join(folder, 'file'))).rejects.toThrow(
-        'it must be a readable folder, got ENOTDIR',
+        'it must be a folder that can be listed, or have a series.csv',
       );
     });
   });

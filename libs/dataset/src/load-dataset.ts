@@ -1,6 +1,7 @@
 import type { Candidate } from './candidate.ts';
 import { throwDatasetError, UnknownSeriesError } from './errors.ts';
 import { placeCandidates, type Exclusion } from './place-candidates.ts';
+import { LocalFiles, type FileStore } from '@lunastream/volume';
 import { surveyDataset, type BadSeries, type OnDatasetProgress, type SeriesEntry } from './survey-dataset.ts';
 
 /** How many rows and scans there are, and what became of them. */
@@ -17,6 +18,7 @@ export interface DatasetCounts {
 }
 
 export interface Dataset {
+  /** Folder or address of the data set, for messages. */
   readonly dir: string;
   /**
    * SHA-256, hexadecimal, over the bytes of the tables and, for each scan, its uid, header and the size of its data file. Equal
@@ -40,6 +42,8 @@ export interface LoadDatasetOptions {
   /** Keep the candidates of this series only. */
   readonly seriesUid?: string;
   readonly onProgress?: OnDatasetProgress;
+  /** Where the data set lies; default the files of this machine. */
+  readonly files?: FileStore;
 }
 
 function countAll(candidates: readonly Candidate[], exclusions: readonly Exclusion[]): DatasetCounts {
@@ -59,15 +63,15 @@ function countAll(candidates: readonly Candidate[], exclusions: readonly Exclusi
 
 /**
  * Loads a LUNA16 folder: candidates.csv, annotations.csv, optionally patients.csv (columns seriesuid, patient_id), and
- * the headers of `subset*\/<series uid>.mhd`. No voxel is read. Rows without a usable scan are excluded and counted.
+ * the headers of its scans (`findSeries`). No voxel is read. Rows without a usable scan are excluded and counted.
  * @throws MissingDatasetFileError when the folder, candidates.csv or annotations.csv is missing; BadCsvError for the
  * first bad value of a table; DuplicateSeriesError; UnknownSeriesError when `seriesUid` is no usable scan.
  */
 export async function loadDataset(dir: string, options: LoadDatasetOptions = {}): Promise<Dataset> {
-  const survey = await surveyDataset(dir, throwDatasetError, options.onProgress);
-  const { seriesUid } = options;
+  const { seriesUid, files = new LocalFiles() } = options;
+  const survey = await surveyDataset(dir, throwDatasetError, { ...options, files });
   if (seriesUid !== undefined && !survey.series.has(seriesUid)) {
-    throw new UnknownSeriesError(seriesUid, dir, survey.badSeries.get(seriesUid)?.reason);
+    throw new UnknownSeriesError(seriesUid, files.nameOf(dir), survey.badSeries.get(seriesUid)?.reason);
   }
   const isChosen = (uid: string) => seriesUid === undefined || uid === seriesUid;
   const { candidates, exclusions } = placeCandidates({
@@ -75,7 +79,7 @@ export async function loadDataset(dir: string, options: LoadDatasetOptions = {})
     rows: survey.rows.filter((row) => isChosen(row.seriesUid)),
   });
   return {
-    dir,
+    dir: files.nameOf(dir),
     fingerprint: survey.fingerprint,
     series: new Map([...survey.series].filter(([uid]) => isChosen(uid))),
     badSeries: [...survey.badSeries.values()].filter((bad) => isChosen(bad.seriesUid)),

@@ -1,4 +1,4 @@
-import { xyzMm, type XyzMm } from '@lunastream/volume';
+import { LocalFiles, xyzMm, type FileStore, type XyzMm } from '@lunastream/volume';
 import { throwDatasetError, type OnDatasetError } from './errors.ts';
 import { readCsv } from './read-csv.ts';
 
@@ -18,11 +18,13 @@ export interface Annotation {
 export async function readAnnotations(
   path: string,
   onError: OnDatasetError = throwDatasetError,
+  files: FileStore = new LocalFiles(),
 ): Promise<Annotation[]> {
   const annotations: Annotation[] = [];
   await readCsv(path, {
     columns: COLUMNS,
     onError,
+    files,
     onRow: (row) => {
       const diameterMm = row.number('diameter_mm');
       if (diameterMm < 0) throw row.fault('diameter_mm', 'must not be negative');

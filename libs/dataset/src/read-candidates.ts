@@ -1,4 +1,4 @@
-import { xyzMm } from '@lunastream/volume';
+import { LocalFiles, xyzMm, type FileStore } from '@lunastream/volume';
 import type { CandidateRow } from './candidate.ts';
 import { throwDatasetError, type OnDatasetError } from './errors.ts';
 import { readCsv } from './read-csv.ts';
@@ -13,6 +13,7 @@ const COLUMNS = ['seriesuid', 'coordX', 'coordY', 'coordZ', 'class'] as const;
 export async function readCandidates(
   path: string,
   onError: OnDatasetError = throwDatasetError,
+  files: FileStore = new LocalFiles(),
 ): Promise<CandidateRow[]> {
   const rows: CandidateRow[] = [];
   // One string per series instead of one per row: 600 candidates share each.
@@ -20,6 +21,7 @@ export async function readCandidates(
   await readCsv(path, {
     columns: COLUMNS,
     onError,
+    files,
     onRow: (row) => {
       const uid = row.text('seriesuid');
       const centerXyzMm = xyzMm(row.number('coordX'), row.number('coordY'), row.number('coordZ'));

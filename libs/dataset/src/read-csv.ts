@@ -3,7 +3,7 @@
  * Columns may come in any order and among others. Line ends may be CRLF, empty lines are skipped.
  */
 import { parse, type CsvError } from 'csv-parse';
-import { createReadStream } from 'node:fs';
+import { LocalFiles, MissingImageError, readBlocks, type FileStore } from '@lunastream/volume';
 import { pipeline } from 'node:stream/promises';
 import { BadCsvError, MissingDatasetFileError, type DatasetError, type OnDatasetError } from './errors.ts';
 
@@ -69,6 +69,8 @@ export interface ReadCsvOptions<Column extends string> {
   /** Takes one row; a BadCsvError it throws is reported and the row skipped. */
   readonly onRow: (row: CsvRow<Column>) => void;
   readonly onError: OnDatasetError;
+  /** Where the table lies; default the files of this machine. */
+  readonly files?: FileStore;
 }
 
 /** Assembles rows: the first record names the columns, the others are checked against it. */
@@ -122,8 +124,30 @@ class TableReader<Column extends string> {
   }
 }
 
+/** A file that a data set must have, and that cannot be opened or read. */
+export function toMissingFile(error: MissingImageError, path: string): MissingDatasetFileError {
+  return new MissingDatasetFileError(path, error.isAbsent ? 'the file must exist' : error.rule, error);
+}
+
+/** Whether the file is not there at all; otherwise it is, or may be, and cannot be read. */
+export function isAbsentFile({ cause }: MissingDatasetFileError): boolean {
+  return cause instanceof MissingImageError && cause.isAbsent;
+}
+
+/** The bytes of the file at `path` in order. @throws MissingImageError when it cannot be opened or read. */
+export async function* readFileBlocks(path: string, files: FileStore): AsyncGenerator<Uint8Array> {
+  const source = await files.open(path);
+  try {
+    yield* readBlocks(source, 0, source.sizeBytes);
+    await source.verify();
+  } finally {
+    await source.close();
+  }
+}
+
 /** An error of the parser or the file system as one that says what to do; anything else is a bug and thrown on. */
 function toReadError(error: unknown, path: string): DatasetError {
+  if (error instanceof MissingImageError) return toMissingFile(error, path);
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
   if (code === undefined) throw error;
   if (code.startsWith('CSV_')) {
@@ -134,8 +158,7 @@ function toReadError(error: unknown, path: string): DatasetError {
       error,
     );
   }
-  const rule = code === 'ENOENT' ? 'the file must exist' : `the system answered ${code}`;
-  return new MissingDatasetFileError(path, rule, error);
+  throw error;
 }
 
 /**
@@ -146,7 +169,9 @@ export async function readCsv<Column extends string>(
   path: string,
   options: ReadCsvOptions<Column>,
 ): Promise<void> {
-  const table = new TableReader(path, options);
+  const { files = new LocalFiles() } = options;
+  const name = files.nameOf(path);
+  const table = new TableReader(name, options);
   let thrown: Error | undefined;
   const parser = parse({
     bom: true,
@@ -166,15 +191,15 @@ export async function readCsv<Column extends string>(
   });
   parser.resume();
   try {
-    await pipeline(createReadStream(path), parser);
+    await pipeline(readFileBlocks(path, files), parser);
   } catch (error) {
     if (error === thrown) throw error;
-    options.onError(toReadError(error, path));
+    options.onError(toReadError(error, name));
     return;
   }
   if (!table.hasHeader) {
     options.onError(
-      new BadCsvError('the table must have a header line, got an empty file', { path, line: 1 }),
+      new BadCsvError('the table must have a header line, got an empty file', { path: name, line: 1 }),
     );
   }
 }

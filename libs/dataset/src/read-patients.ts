@@ -1,3 +1,4 @@
+import { LocalFiles, type FileStore } from '@lunastream/volume';
 import { throwDatasetError, type OnDatasetError } from './errors.ts';
 import { readCsv } from './read-csv.ts';
 
@@ -9,11 +10,13 @@ import { readCsv } from './read-csv.ts';
 export async function readPatients(
   path: string,
   onError: OnDatasetError = throwDatasetError,
+  files: FileStore = new LocalFiles(),
 ): Promise<Map<string, string>> {
   const patientOfSeries = new Map<string, string>();
   await readCsv(path, {
     columns: ['seriesuid', 'patient_id'],
     onError,
+    files,
     onRow: (row) => {
       const seriesUid = row.text('seriesuid');
       if (patientOfSeries.has(seriesUid)) throw row.fault('seriesuid', 'must come once');

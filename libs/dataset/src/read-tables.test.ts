@@ -79,7 +79,7 @@ describe('readCandidates()', () => {
       'Cannot read /nowhere/candidates.csv: the file must exist',
     );
     await withTemporaryFolder(async (folder) => {
-      await expect(readCandidates(folder)).rejects.toThrow('the system answered EISDIR');
+      await expect(readCandidates(folder)).rejects.toThrow('it must be a file');
     });
   });
 

@@ -2,16 +2,22 @@
  * Reads everything a dataset folder says apart from voxels: its tables, which scans it has, and what their headers say.
  * `loadDataset` accepts no fault of the tables, `checkDataset` collects all; both start here, so they agree.
  */
-import { inspectVolume, VolumeError, type VolumeGeometry } from '@lunastream/volume';
+import {
+  inspectVolume,
+  LocalFiles,
+  MissingImageError,
+  VolumeError,
+  type FileStore,
+  type VolumeGeometry,
+} from '@lunastream/volume';
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { CandidateRow } from './candidate.ts';
 import { MissingDatasetFileError, type OnDatasetError } from './errors.ts';
 import { findSeries } from './find-series.ts';
 import { readAnnotations, type Annotation } from './read-annotations.ts';
 import { readCandidates } from './read-candidates.ts';
+import { isAbsentFile, readFileBlocks } from './read-csv.ts';
 import { readPatients } from './read-patients.ts';
 
 /** How far reading has come. `tables` counts files, `headers` counts scans. */
@@ -23,12 +29,23 @@ export interface DatasetProgress {
 
 export type OnDatasetProgress = (progress: DatasetProgress) => void;
 
+export interface SurveyOptions {
+  /** Where the data set lies; default the files of this machine. */
+  readonly files?: FileStore;
+  readonly onProgress?: OnDatasetProgress;
+}
+
 /** A scan whose header is right and whose data have the length it says. */
 export interface SeriesEntry {
   readonly seriesUid: string;
   readonly patientId: string;
+  /** What `openVolume` takes: a path or an address. */
   readonly path: string;
   readonly geometry: VolumeGeometry;
+  /** Tells the files' content from any other, also where the fingerprint cannot: see `ByteSource.revision`. */
+  readonly revision: string;
+  /** Windows are read from the files as they are; where they are not, a local copy pays. */
+  readonly isWindowed: boolean;
 }
 
 /** A scan that cannot be used. */
@@ -56,25 +73,37 @@ interface Inspected {
   readonly identity: readonly unknown[];
 }
 
+/** What a survey works with. */
+interface SurveyParts {
+  readonly files: FileStore;
+  readonly onError: OnDatasetError;
+  readonly onProgress: OnDatasetProgress;
+}
+
 // Enough to hide the latency of a network disk without holding many files open.
 const HEADERS_IN_FLIGHT = 16;
 
-async function hashFile(path: string): Promise<string | undefined> {
+async function hashFile(path: string, files: FileStore): Promise<string | undefined> {
   const hash = createHash('sha256');
   try {
-    await pipeline(createReadStream(path), hash);
+    await pipeline(readFileBlocks(path, files), hash);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    if (!(error instanceof MissingImageError)) throw error;
     return undefined;
   }
   return hash.digest('hex');
 }
 
-async function inspect(seriesUid: string, path: string, patientId: string): Promise<Inspected> {
+async function inspect(
+  { seriesUid, path, patientId }: { seriesUid: string; path: string; patientId: string },
+  files: FileStore,
+): Promise<Inspected> {
   try {
-    const { geometry, headerText, dataFileSizeBytes } = await inspectVolume(path);
+    const { headerText, dataFileSizeBytes, geometry, revision, isWindowed } = await inspectVolume(path, {
+      files,
+    });
     return {
-      entry: { seriesUid, patientId, path, geometry },
+      entry: { seriesUid, patientId, path, geometry, revision, isWindowed },
       identity: [seriesUid, headerText, dataFileSizeBytes],
     };
   } catch (error) {
@@ -86,13 +115,16 @@ async function inspect(seriesUid: string, path: string, patientId: string): Prom
 async function inspectAll(
   paths: ReadonlyMap<string, string>,
   patientOfSeries: ReadonlyMap<string, string>,
-  onProgress: OnDatasetProgress,
+  { files, onProgress }: SurveyParts,
 ): Promise<Inspected[]> {
   const uids = [...paths.keys()];
   const inspected: Inspected[] = [];
   for (let first = 0; first < uids.length; first += HEADERS_IN_FLIGHT) {
     const group = uids.slice(first, first + HEADERS_IN_FLIGHT);
-    const entries = group.map((uid) => inspect(uid, paths.get(uid)!, patientOfSeries.get(uid) ?? uid));
+    const entries = group.map((seriesUid) => {
+      const patientId = patientOfSeries.get(seriesUid) ?? seriesUid;
+      return inspect({ seriesUid, path: paths.get(seriesUid)!, patientId }, files);
+    });
     inspected.push(...(await Promise.all(entries)));
     onProgress({ stage: 'headers', done: inspected.length, total: uids.length });
   }
@@ -111,42 +143,38 @@ function fingerprintOf(
 }
 
 /** Reads the three tables; patients.csv may be missing. */
-async function readTables(dir: string, onError: OnDatasetError, onProgress: OnDatasetProgress) {
-  const paths = ['candidates.csv', 'annotations.csv', 'patients.csv'].map((name) => join(dir, name));
+async function readTables(dir: string, { files, onError, onProgress }: SurveyParts) {
+  const paths = ['candidates.csv', 'annotations.csv', 'patients.csv'].map((name) => files.inside(dir, name));
   const [candidatesPath, annotationsPath, patientsPath] = paths as [string, string, string];
   const advance = (done: number) => onProgress({ stage: 'tables', done, total: paths.length });
   advance(0);
-  const rows = await readCandidates(candidatesPath, onError);
+  const rows = await readCandidates(candidatesPath, onError, files);
   advance(1);
-  const annotations = await readAnnotations(annotationsPath, onError);
+  const annotations = await readAnnotations(annotationsPath, onError, files);
   advance(2);
-  const patientOfSeries = await readPatients(patientsPath, (error) => {
-    const isAbsent =
-      error instanceof MissingDatasetFileError && (error.cause as NodeJS.ErrnoException).code === 'ENOENT';
-    if (!isAbsent) onError(error);
-  });
+  const onPatientsError: OnDatasetError = (error) => {
+    if (!(error instanceof MissingDatasetFileError && isAbsentFile(error))) onError(error);
+  };
+  const patientOfSeries = await readPatients(patientsPath, onPatientsError, files);
   advance(3);
-  const hashes = await Promise.all(paths.map(hashFile));
-  return { candidatesPath, rows, annotations, patientOfSeries, hashes };
+  const hashes = await Promise.all(paths.map((path) => hashFile(path, files)));
+  return { candidatesPath: files.nameOf(candidatesPath), rows, annotations, patientOfSeries, hashes };
 }
 
 /**
- * Surveys the LUNA16 folder `dir`. Faults of tables and doubled scans go to `onError`; where it returns, what is at fault
- * is left out. Bad scans are part of the result.
+ * Surveys the LUNA16 folder at `dir`. Faults of tables and doubled scans go to `onError`; where it returns, what is at
+ * fault is left out. Bad scans are part of the result.
  * @throws MissingDatasetFileError when `dir` is no readable folder; whatever `onError` throws.
  */
 export async function surveyDataset(
   dir: string,
   onError: OnDatasetError,
-  onProgress: OnDatasetProgress = () => undefined,
+  { files = new LocalFiles(), onProgress = () => undefined }: SurveyOptions = {},
 ): Promise<DatasetSurvey> {
-  const paths = await findSeries(dir, onError);
-  const { candidatesPath, rows, annotations, patientOfSeries, hashes } = await readTables(
-    dir,
-    onError,
-    onProgress,
-  );
-  const inspected = await inspectAll(paths, patientOfSeries, onProgress);
+  const parts = { files, onError, onProgress };
+  const paths = await findSeries(dir, onError, files);
+  const { candidatesPath, rows, annotations, patientOfSeries, hashes } = await readTables(dir, parts);
+  const inspected = await inspectAll(paths, patientOfSeries, parts);
   const series = new Map<string, SeriesEntry>();
   const badSeries = new Map<string, BadSeries>();
   for (const { entry } of inspected) {

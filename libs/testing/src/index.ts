@@ -1,3 +1,4 @@
+export { startFileServer, startS3Server, type FileServer } from './file-servers.ts';
 export { readGolden, workspaceRoot } from './golden-files.ts';
 export { goldenVolume, GOLDEN_SHAPE } from './golden-volumes.ts';
 export { sharedDataPath } from './shared-data.ts';

@@ -47,10 +47,19 @@ export class MissingImageError extends VolumeError {
   readonly tag = 'MissingImageError';
   readonly kind = 'missing-data';
   readonly path: string;
+  /** What was found instead, as completes "Cannot open PATH: ". */
+  readonly rule: string;
+  /** There is nothing of that name; otherwise there is, or may be, and it cannot be read. */
+  readonly isAbsent: boolean;
 
-  constructor(rule: string, fault: { readonly path: string; readonly cause?: unknown }) {
+  constructor(
+    rule: string,
+    fault: { readonly path: string; readonly isAbsent?: boolean; readonly cause?: unknown },
+  ) {
     super(`Cannot open ${fault.path}: ${rule}`, { cause: fault.cause });
     this.path = fault.path;
+    this.rule = rule;
+    this.isAbsent = fault.isAbsent ?? false;
   }
 }
 

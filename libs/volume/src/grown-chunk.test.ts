@@ -22,6 +22,7 @@ function volumeOf(shape: Shape): { volume: Volume; reader: VolumeReader } {
   const reader: VolumeReader = {
     path: 'a.mhd',
     geometry,
+    revision: '',
     residentBytes: 0,
     readWindow: (start, extent) => Promise.resolve(extractBox({ voxels: voxelsHu, shape }, start, extent)),
     close: () => Promise.resolve(),

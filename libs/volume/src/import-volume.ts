@@ -25,16 +25,29 @@ export interface ImportedVolume {
   readonly geometry: VolumeGeometry;
   /** What the copy takes on the disk. */
   readonly sizeBytes: number;
+  /** Of the files that were copied: see `VolumeReader.revision`. */
+  readonly revision: string;
+}
+
+export interface ImportVolumeOptions extends OpenVolumeOptions {
+  /** Told each part of the copy's voxels in order, as it is written. Parts are whole slices. */
+  readonly onVoxelBytes?: (bytes: Uint8Array) => void;
 }
 
 const FILE_NAME = /^[\w-][\w.-]{0,200}$/;
 
-async function copyVoxels(reader: VolumeReader, path: string): Promise<void> {
+async function copyVoxels(
+  reader: VolumeReader,
+  path: string,
+  onVoxelBytes: (bytes: Uint8Array) => void,
+): Promise<void> {
   const file = await open(path, 'wx');
   try {
     for (const { start, shape } of slabsOf(reader.geometry.shape)) {
       const { buffer, byteOffset, byteLength } = await reader.readWindow(start, shape);
-      await file.writeFile(new Uint8Array(buffer, byteOffset, byteLength));
+      const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+      await file.writeFile(bytes);
+      onVoxelBytes(bytes);
     }
     // The header promises these bytes: they are on the disk before it is.
     await file.datasync();
@@ -58,7 +71,7 @@ export function importedSizeBytes(geometry: VolumeGeometry): number {
 export async function importVolume(
   location: string,
   target: ImportTarget,
-  options: OpenVolumeOptions = {},
+  options: ImportVolumeOptions = {},
 ): Promise<ImportedVolume> {
   const { folder, name } = target;
   if (!FILE_NAME.test(name)) {
@@ -72,14 +85,14 @@ export async function importVolume(
   const reader = await openVolume(location, options);
   try {
     await mkdir(folder, { recursive: true });
-    await copyVoxels(reader, temporary);
+    await copyVoxels(reader, temporary, options.onVoxelBytes ?? (() => undefined));
     // An earlier copy's header must not describe these voxels, not for a moment.
     await rm(path, { force: true });
     await rename(temporary, rawPath);
     const header = metaImageHeaderText(reader.geometry, basename(rawPath));
     await replaceFile(path, header);
     const sizeBytes = importedSizeBytes(reader.geometry) + Buffer.byteLength(header);
-    return { path, geometry: reader.geometry, sizeBytes };
+    return { path, geometry: reader.geometry, sizeBytes, revision: reader.revision };
   } finally {
     await rm(temporary, { force: true });
     await reader.close();

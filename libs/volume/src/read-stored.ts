@@ -9,6 +9,7 @@ import { BadImageError } from './errors.ts';
 import type { VolumeGeometry } from './geometry.ts';
 import { inflateExactly } from './inflate.ts';
 import { voxelsSizeBytes, type DataRange, type StoredVolume } from './stored-volume.ts';
+import { revisionOf } from './sources/byte-source.ts';
 import type { VolumeReader } from './volume.ts';
 import { assertInside } from './window.ts';
 
@@ -33,6 +34,7 @@ async function closeAll(volume: StoredVolume): Promise<void> {
 class PositionedReader implements VolumeReader {
   readonly path: string;
   readonly geometry: VolumeGeometry;
+  readonly revision: string;
   readonly residentBytes = 0;
   readonly #volume: StoredVolume;
   readonly #parts: readonly DataRange[];
@@ -42,6 +44,7 @@ class PositionedReader implements VolumeReader {
   constructor(volume: StoredVolume, parts: readonly DataRange[]) {
     this.path = volume.path;
     this.geometry = volume.geometry;
+    this.revision = revisionOf(volume.sources);
     this.#volume = volume;
     this.#parts = parts;
     this.#elementBytes = elementSizeBytes(volume.encoding.elementType);
@@ -70,11 +73,20 @@ class PositionedReader implements VolumeReader {
       const count = Math.min(READS_IN_FLIGHT, reads - first);
       await Promise.all(Array.from({ length: count }, (_, ahead) => readSlices((first + ahead) * joined)));
     }
+    await this.#verifyParts(start[0], start[0] + shape.depth);
     return voxelsHu;
   }
 
   close(): Promise<void> {
     return closeAll(this.#volume);
+  }
+
+  /** A file that was written to while it was read may have given voxels of both its contents. */
+  async #verifyParts(firstSlice: number, endSlice: number): Promise<void> {
+    const slicesOfPart = this.geometry.shape.depth / this.#parts.length;
+    const first = Math.floor(firstSlice / slicesOfPart);
+    const parts = this.#parts.slice(first, Math.ceil(endSlice / slicesOfPart));
+    await Promise.all(parts.map(({ source }) => source.verify()));
   }
 
   /** One contiguous read from the first voxel to the last, then the rows without what lies between. */
@@ -108,11 +120,13 @@ class PositionedReader implements VolumeReader {
 class InflatedReader implements VolumeReader {
   readonly path: string;
   readonly geometry: VolumeGeometry;
+  readonly revision: string;
   #voxelsHu: Int16Array;
 
-  constructor({ path, geometry }: StoredVolume, voxelsHu: Int16Array) {
+  constructor({ path, geometry, sources }: StoredVolume, voxelsHu: Int16Array) {
     this.path = path;
     this.geometry = geometry;
+    this.revision = revisionOf(sources);
     this.#voxelsHu = voxelsHu;
   }
 
@@ -140,6 +154,7 @@ export async function openStored(volume: StoredVolume): Promise<VolumeReader> {
   if (data.kind === 'plain') return new PositionedReader(volume, data.parts);
   const bytes = await inflateExactly(data.range, voxelsSizeBytes(volume), data.skippedBytes);
   const voxelsHu = decodeToInt16(bytes, volume.encoding, refuseNonFinite(data.range.source.name, 0));
+  await data.range.source.verify();
   // Everything is in memory: files stay open no longer.
   await closeAll(volume);
   return new InflatedReader(volume, voxelsHu);

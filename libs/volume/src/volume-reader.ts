@@ -8,7 +8,7 @@ import { locateNifti } from './locate-nifti.ts';
 import { locateNrrd } from './locate-nrrd.ts';
 import type { MetaImageOptions } from './metaimage-header.ts';
 import { openStored } from './read-stored.ts';
-import type { ByteSource, FileStore } from './sources/byte-source.ts';
+import { revisionOf, type ByteSource, type FileStore } from './sources/byte-source.ts';
 import { LocalFiles } from './sources/local-files.ts';
 import type { StoredVolume } from './stored-volume.ts';
 import { formatOfName, VOLUME_FILE_SUFFIXES, type FileFormat } from './volume-format.ts';
@@ -31,6 +31,8 @@ export interface VolumeInspection {
   readonly dataPath: string;
   /** Length of the files that hold the voxels, headers in them included. */
   readonly dataFileSizeBytes: number;
+  /** Tells the files' content from any other they had or will have, as `ByteSource.revision` does. */
+  readonly revision: string;
   /**
    * Windows are read from the files as they are. Where they are not, a reader inflates or unpacks: for many chunks of
    * such a scan `importVolume` it once.
@@ -69,14 +71,14 @@ async function locateIn(
   if (known !== undefined) {
     return { kind: 'file', volume: await LOCATE[known.format](location, files, sources, options) };
   }
-  const names = await files.list(location);
-  if (names === undefined) {
+  const listing = await files.list(location);
+  if (listing === undefined) {
     throw new BadImageError(
       `the file's name must end in ${VOLUME_FILE_SUFFIXES.join(', ')}, or it must be the folder of a DICOM series`,
       { path: location },
     );
   }
-  return { kind: 'series', series: await locateDicomSeries(location, names, files, sources) };
+  return { kind: 'series', series: await locateDicomSeries(location, listing.files, files, sources) };
 }
 
 async function closeAll(sources: readonly ByteSource[]): Promise<void> {
@@ -99,13 +101,14 @@ async function withLocated<Result>(
   }
 }
 
-function inspectFile({ geometry, headerText, data }: StoredVolume): VolumeInspection {
+function inspectFile({ geometry, headerText, data, sources }: StoredVolume): VolumeInspection {
   const ranges = data.kind === 'plain' ? data.parts : [data.range];
   return {
     geometry,
     headerText,
     dataPath: ranges[0]?.source.name ?? '',
     dataFileSizeBytes: ranges.reduce((sum, { source }) => sum + source.sizeBytes, 0),
+    revision: revisionOf(sources),
     isWindowed: data.kind === 'plain',
   };
 }
@@ -122,7 +125,14 @@ export async function inspectVolume(
     await closeAll(sources);
     if (located.kind === 'file') return inspectFile(located.volume);
     const { geometry, headerText, path, filesSizeBytes } = located.series;
-    return { geometry, headerText, dataPath: path, dataFileSizeBytes: filesSizeBytes, isWindowed: false };
+    return {
+      geometry,
+      headerText,
+      dataPath: path,
+      dataFileSizeBytes: filesSizeBytes,
+      revision: revisionOf(sources),
+      isWindowed: false,
+    };
   });
 }
 

@@ -12,6 +12,8 @@ export interface Volume {
 export interface VolumeReader {
   readonly path: string;
   readonly geometry: VolumeGeometry;
+  /** Tells the files' content from any other they had or will have, as `ByteSource.revision` does. */
+  readonly revision: string;
   /** Memory that the reader holds until it is closed: 0 for a file read in parts, the voxels for a compressed one. */
   readonly residentBytes: number;
   /**

@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { bytesOf, EDGE, faultOf, PIXELS, slice, STORED, toHu, withSeries } from './dicom/synthetic-series.ts';
-import { EXPLICIT, writeDicom } from './dicom/write-dicom.ts';
+import { EXPLICIT, writeDicom } from '../src/testing/write-dicom.ts';
 
 const FRAMES = JSON.parse(readFileSync(new URL('dicom/frames.json', import.meta.url), 'utf8')) as Record<
   string,

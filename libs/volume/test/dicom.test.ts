@@ -14,7 +14,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { bytesOf, EDGE, faultOf, PIXELS, slice, STORED, toHu, withSeries } from './dicom/synthetic-series.ts';
-import { writeDicom, type Attributes, type DicomFile } from './dicom/write-dicom.ts';
+import { writeDicom, type Attributes, type DicomFile } from '../src/testing/write-dicom.ts';
 
 describe('a DICOM series', () => {
   it('is ordered by position, whatever its names say, and rescaled', async () => {

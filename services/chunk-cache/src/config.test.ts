@@ -23,6 +23,11 @@ describe('settings of the chunk cache', () => {
       memoryLimitBytes: 512 * 2 ** 20,
       storeLimitBytes: 20 * 2 ** 30,
       volumeLimitBytes: 2 ** 30,
+      copyFolder: '.lunastream/volumes',
+      copyLimitBytes: 50 * 2 ** 30,
+      sharedStoreUrl: undefined,
+      s3: {},
+      sourceCheckMs: 60_000,
       prometheusListen: '127.0.0.1:9464',
       ...compileConfig(commonSettings, {}),
     });
@@ -36,6 +41,9 @@ describe('settings of the chunk cache', () => {
       CHUNK_CACHE_MEMORY_LIMIT: '1GB',
       CHUNK_CACHE_STORE_LIMIT: '0',
       CHUNK_CACHE_VOLUME_LIMIT: '-1MiB',
+      CHUNK_CACHE_SHARED_STORE: 'localhost:6379',
+      CHUNK_CACHE_S3_ENDPOINT: 's3://scans',
+      CHUNK_CACHE_SOURCE_CHECK_MS: 'often',
       LUNASTREAM_DRAIN_DELAY_MS: 'soon',
     });
     expect(faults.map((fault) => fault.split('=')[0])).toEqual([
@@ -44,6 +52,9 @@ describe('settings of the chunk cache', () => {
       'CHUNK_CACHE_MEMORY_LIMIT',
       'CHUNK_CACHE_STORE_LIMIT',
       'CHUNK_CACHE_VOLUME_LIMIT',
+      'CHUNK_CACHE_SHARED_STORE',
+      'CHUNK_CACHE_S3_ENDPOINT',
+      'CHUNK_CACHE_SOURCE_CHECK_MS',
       'LUNASTREAM_DRAIN_DELAY_MS',
     ]);
   });

@@ -17,6 +17,7 @@ describe('the configuration of the trainer', () => {
       localDatasets: undefined,
       localThreads: availableParallelism(),
       localStoreFolder: '.lunastream/chunks',
+      localCopyFolder: '.lunastream/volumes',
     });
   });
 
@@ -50,6 +51,7 @@ describe('the configuration of the trainer', () => {
       ],
       localThreads: 3,
       localStoreFolder: '/chunks',
+      localCopyFolder: '.lunastream/volumes',
       localStoreLimitBytes: 3 * 2 ** 30,
       localMemoryLimitBytes: 4 * 2 ** 20,
       localVolumeLimitBytes: 5 * 2 ** 20,

@@ -80,6 +80,12 @@ export const settings = {
     fallback: '.lunastream/chunks',
     help: 'Folder where chunks of local data sets are kept, made when absent',
   }),
+  localCopyFolder: setting({
+    variable: 'TRAINER_LOCAL_COPY_FOLDER',
+    schema: z.string().min(1),
+    fallback: '.lunastream/volumes',
+    help: 'Folder of local copies of scans that cannot be read in windows, made when absent',
+  }),
   localStoreLimitBytes: setting({
     variable: 'TRAINER_LOCAL_STORE_LIMIT',
     schema: sizeSchema,

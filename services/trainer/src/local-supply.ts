@@ -22,6 +22,7 @@ export function openLocalSupply(
     {
       datasets,
       storeFolder: config.localStoreFolder,
+      copyFolder: config.localCopyFolder,
       memoryLimitBytes: config.localMemoryLimitBytes,
       storeLimitBytes: config.localStoreLimitBytes,
       volumeLimitBytes: config.localVolumeLimitBytes,

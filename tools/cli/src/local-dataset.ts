@@ -2,9 +2,11 @@ import { loadDataset, type Candidate, type Dataset } from '@lunastream/dataset';
 import {
   formatShape,
   openVolume,
+  PlaceFiles,
   readGrownChunk,
   xyzToIrc,
   type ChunkExtent,
+  type FileStore,
   type Shape,
   type VolumeGeometry,
 } from '@lunastream/volume';
@@ -13,14 +15,17 @@ import { CommandError } from './errors.ts';
 /** A data set read where it lies, without services: for commands that look at single samples. */
 export class LocalDataset {
   readonly #dataset: Dataset;
+  readonly #files: FileStore;
 
-  private constructor(dataset: Dataset) {
+  private constructor(dataset: Dataset, files: FileStore) {
     this.#dataset = dataset;
+    this.#files = files;
   }
 
   /** Reads tables and headers of a LUNA16 folder. @throws DatasetError naming file and line. */
   static async open(folder: string): Promise<LocalDataset> {
-    return new LocalDataset(await loadDataset(folder));
+    const files = new PlaceFiles();
+    return new LocalDataset(await loadDataset(folder, { files }), files);
   }
 
   get fingerprint(): string {
@@ -60,7 +65,7 @@ export class LocalDataset {
   async readChunk({ seriesUid, centerXyzMm }: Candidate, extent: ChunkExtent): Promise<Int16Array> {
     const series = this.#dataset.series.get(seriesUid);
     if (series === undefined) throw new Error(`internal: candidate of the unknown series ${seriesUid}`);
-    const reader = await openVolume(series.path);
+    const reader = await openVolume(series.path, { files: this.#files });
     try {
       return await readGrownChunk(reader, xyzToIrc(series.geometry, centerXyzMm), extent);
     } finally {

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from '@lunastream/service-kit';
+import { isAddress } from './data-folder.ts';
 import { launchService, type ServiceProcess, type ServiceSpec } from './service-process.ts';
 
 /** Ctrl-C ends everything within 5 s: a process that has not ended by now is killed. */
@@ -201,13 +202,15 @@ type LaunchService = (
 /** The cache first, then the workers that ask it, then the trainer that leases from them. */
 async function launchAll(options: LocalStackOptions, launch: LaunchService): Promise<StackAddresses> {
   const datasets = Object.entries(options.datasets)
-    .map(([name, folder]) => `${name}=${resolve(folder)}`)
+    .map(([name, folder]) => `${name}=${isAddress(folder) ? folder : resolve(folder)}`)
     .join(',');
   const storeFolder = join(options.stateFolder, 'chunks');
+  const copyFolder = join(options.stateFolder, 'volumes');
   if (options.isLocalAugment) {
     const trainers = await launchTrainers(options, launch, {
       TRAINER_LOCAL_DATASETS: datasets,
       TRAINER_LOCAL_STORE_FOLDER: storeFolder,
+      TRAINER_LOCAL_COPY_FOLDER: copyFolder,
     });
     return { chunkCache: undefined, workers: [], trainer: trainers[0]!, trainers };
   }
@@ -215,6 +218,7 @@ async function launchAll(options: LocalStackOptions, launch: LaunchService): Pro
     CHUNK_CACHE_LISTEN: '127.0.0.1:0',
     CHUNK_CACHE_DATASETS: datasets,
     CHUNK_CACHE_STORE_FOLDER: storeFolder,
+    CHUNK_CACHE_COPY_FOLDER: copyFolder,
   });
   // The workers of one machine share its cores.
   const threadsPerWorker = String(Math.max(1, Math.floor(availableParallelism() / options.workerCount)));

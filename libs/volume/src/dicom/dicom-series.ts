@@ -3,7 +3,7 @@ import { irc, voxelCount, type Irc, type Shape } from '../coordinates.ts';
 import { extractBox } from '../crop-chunk.ts';
 import { BadImageError } from '../errors.ts';
 import type { VolumeGeometry } from '../geometry.ts';
-import type { ByteSource, FileStore } from '../sources/byte-source.ts';
+import { revisionOf, type ByteSource, type FileStore } from '../sources/byte-source.ts';
 import type { VolumeReader } from '../volume.ts';
 import { assertInside } from '../window.ts';
 import { orderSlices, type OrderedSeries } from './order-slices.ts';
@@ -20,6 +20,8 @@ export interface DicomSeries extends OrderedSeries {
 
 const FILES_IN_FLIGHT = 8;
 const DICOM_NAME = /\.(dcm|dicom|ima)$/i;
+// Archives also name files by the uid of their slice.
+const BARE_UID = /^[0-9.]+$/;
 
 async function readHeader(
   path: string,
@@ -32,6 +34,23 @@ async function readHeader(
   // Folders of archives also hold licences and annotations.
   if (!DICOM_NAME.test(path)) return undefined;
   throw new BadImageError('a DICOM file must have DICM at byte 128, it is damaged or truncated', { path });
+}
+
+/**
+ * Whether the folder at `location` looks like a DICOM series: a file in it says so by its name, or, as archives name files
+ * without suffixes, the first one of those begins as DICOM files do.
+ */
+export async function holdsDicomFiles(location: string, files: FileStore): Promise<boolean> {
+  const names = ((await files.list(location))?.files ?? []).filter((name) => !name.startsWith('.'));
+  if (names.some((name) => DICOM_NAME.test(name))) return true;
+  const bare = names.find((name) => !name.includes('.') || BARE_UID.test(name));
+  if (bare === undefined) return false;
+  const source = await files.open(files.inside(location, bare));
+  try {
+    return await isDicomFile(source);
+  } finally {
+    await source.close();
+  }
 }
 
 function describe(series: OrderedSeries): string {
@@ -51,7 +70,7 @@ export async function locateDicomSeries(
   files: FileStore,
   sources: ByteSource[],
 ): Promise<DicomSeries> {
-  const paths = names.filter((name) => !name.startsWith('.')).map((name) => files.beside(`${path}/.`, name));
+  const paths = names.filter((name) => !name.startsWith('.')).map((name) => files.inside(path, name));
   const headers: SliceHeader[] = [];
   for (let first = 0; first < paths.length; first += FILES_IN_FLIGHT) {
     const group = paths.slice(first, first + FILES_IN_FLIGHT);
@@ -70,6 +89,7 @@ export async function locateDicomSeries(
 export class DicomSeriesReader implements VolumeReader {
   readonly path: string;
   readonly geometry: VolumeGeometry;
+  readonly revision: string;
   readonly residentBytes = 0;
   readonly #slices: readonly SliceHeader[];
   readonly #sources: readonly ByteSource[];
@@ -77,6 +97,7 @@ export class DicomSeriesReader implements VolumeReader {
   constructor(series: DicomSeries, sources: readonly ByteSource[]) {
     this.path = series.path;
     this.geometry = series.geometry;
+    this.revision = revisionOf(sources);
     this.#slices = series.slices;
     this.#sources = sources;
   }
@@ -88,7 +109,9 @@ export class DicomSeriesReader implements VolumeReader {
     const sliceShape = { ...whole, depth: 1 };
     const windowSlice = { ...shape, depth: 1 };
     const readInto = async (slice: number): Promise<void> => {
-      const voxels = await readSlice(this.#slices[start[0] + slice]!);
+      const header = this.#slices[start[0] + slice]!;
+      const voxels = await readSlice(header);
+      await header.source.verify();
       const part = extractBox({ voxels, shape: sliceShape }, irc(0, start[1], start[2]), windowSlice);
       voxelsHu.set(part, slice * voxelCount(windowSlice));
     };

@@ -143,7 +143,12 @@ class RangeRequest {
     if (status === 416 && offsetBytes === 0)
       return { bytes: new Uint8Array(0), sizeBytes: 0, validator: undefined };
     if (status === 200) return this.#readWhole(response, lengthBytes);
-    if (status !== 206) throw new MissingImageError(`the server answered ${status}`, { path: this.#name });
+    if (status !== 206) {
+      throw new MissingImageError(`the server answered ${status}`, {
+        path: this.#name,
+        isAbsent: status === 404 || status === 410,
+      });
+    }
     const [, first, last, size] = CONTENT_RANGE.exec(response.headers.get('content-range') ?? '') ?? [];
     const expectedLast = Math.min(offsetBytes + lengthBytes, Number(size)) - 1;
     if (Number(first) !== offsetBytes || Number(last) !== expectedLast) {
@@ -187,12 +192,14 @@ class RangeRequest {
 class HttpFile implements ByteSource {
   readonly name: string;
   readonly sizeBytes: number;
+  readonly revision: string;
   readonly #request: RangeRequest;
   readonly #start: RangeAnswer;
 
   constructor(address: string, request: RangeRequest, start: RangeAnswer) {
     this.name = toPublicName(address);
     this.sizeBytes = start.sizeBytes;
+    this.revision = `${start.sizeBytes}@${start.validator ?? ''}`;
     this.#request = request;
     this.#start = start;
   }
@@ -211,10 +218,21 @@ class HttpFile implements ByteSource {
     return answer.bytes;
   }
 
+  // Each request names the validator of the file that was opened.
+  verify(): Promise<void> {
+    return Promise.resolve();
+  }
+
   // Connections belong to `fetch`, which pools them.
   close(): Promise<void> {
     return Promise.resolve();
   }
+}
+
+/** The query stays: it may be what opens the server's door. */
+function withPath(url: URL, folder: string, name: string): string {
+  url.pathname = folder + name.split('/').map(encodeURIComponent).join('/');
+  return url.href;
 }
 
 /** Files of an HTTP or HTTPS server; locations are addresses. It lists no folders, so a DICOM series can't lie there. */
@@ -232,10 +250,16 @@ export class HttpFiles implements FileStore {
 
   beside(location: string, name: string): string {
     const url = new URL(location);
-    const folder = url.pathname.slice(0, url.pathname.lastIndexOf('/') + 1);
-    // The query stays: it may be what opens the server's door.
-    url.pathname = folder + name.split('/').map(encodeURIComponent).join('/');
-    return url.href;
+    return withPath(url, url.pathname.slice(0, url.pathname.lastIndexOf('/') + 1), name);
+  }
+
+  inside(location: string, name: string): string {
+    const url = new URL(location);
+    return withPath(url, `${url.pathname.replace(/\/+$/, '')}/`, name);
+  }
+
+  nameOf(location: string): string {
+    return toPublicName(location);
   }
 
   list(): Promise<undefined> {

@@ -1,5 +1,5 @@
 import { withTemporaryFolder } from '@lunastream/testing';
-import { mkdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { BadImageError, MissingImageError } from '../errors.ts';
@@ -102,6 +102,18 @@ describe('LocalFiles', () => {
     });
   });
 
+  it('notices that a file was written into while it was open', async () => {
+    await withTemporaryFolder(async (folder) => {
+      const path = join(folder, 'a');
+      await writeFile(path, 'one');
+      const source = await new LocalFiles().open(path);
+      await source.verify();
+      await utimes(path, 1, 1);
+      await expect(source.verify()).rejects.toThrow(BadImageError);
+      await source.close();
+    });
+  });
+
   it('lists the files of a folder, sorted; a file is no folder', async () => {
     await withTemporaryFolder(async (folder) => {
       await mkdir(join(folder, 'sub'));
@@ -109,7 +121,7 @@ describe('LocalFiles', () => {
       await writeFile(join(folder, 'a'), '');
       await symlink(join(folder, 'a'), join(folder, 'c'));
       const files = new LocalFiles();
-      expect(await files.list(folder)).toEqual(['a', 'b', 'c']);
+      expect(await files.list(folder)).toEqual({ files: ['a', 'b', 'c'], folders: ['sub'] });
       expect(await files.list(join(folder, 'a'))).toBeUndefined();
       await expect(files.list(join(folder, 'none'))).rejects.toThrow(MissingImageError);
     });

@@ -1,7 +1,7 @@
-import { open, readdir, type FileHandle } from 'node:fs/promises';
+import { open, readdir, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { BadImageError, MissingImageError } from '../errors.ts';
-import { assertInSource, type ByteSource, type FileStore } from './byte-source.ts';
+import { assertInSource, type ByteSource, type FileStore, type FolderListing } from './byte-source.ts';
 
 export interface LocalFilesOptions {
   /** File handles kept open between reads; files beyond are opened again when they are read. Default 32. */
@@ -25,7 +25,8 @@ interface PooledHandle {
 function toFileError(error: unknown, path: string): unknown {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
   if (code === undefined || !('syscall' in (error as object))) return error;
-  if (code === 'ENOENT') return new MissingImageError('no such file', { path, cause: error });
+  if (code === 'ENOENT' || code === 'ENOTDIR')
+    return new MissingImageError('no such file', { path, isAbsent: true, cause: error });
   return new MissingImageError(`the system answered ${code}`, { path, cause: error });
 }
 
@@ -33,6 +34,10 @@ async function identify(handle: FileHandle, path: string): Promise<Identity> {
   const found = await handle.stat();
   if (!found.isFile()) throw new MissingImageError('it must be a file', { path });
   return { device: found.dev, inode: found.ino, sizeBytes: found.size, modifiedMs: found.mtimeMs };
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }
 
 function isSame(a: Identity, b: Identity): boolean {
@@ -74,13 +79,23 @@ export class LocalFiles implements FileStore {
     return join(dirname(location), name);
   }
 
-  async list(location: string): Promise<readonly string[] | undefined> {
+  inside(location: string, name: string): string {
+    return join(location, name);
+  }
+
+  nameOf(location: string): string {
+    return location;
+  }
+
+  async list(location: string): Promise<FolderListing | undefined> {
     try {
-      const entries = await readdir(location, { withFileTypes: true });
-      return entries
-        .filter((entry) => !entry.isDirectory())
-        .map(({ name }) => name)
-        .sort();
+      const names = (await readdir(location)).sort();
+      // Links to folders count as folders, as they do for every other reader of a path.
+      const areFolders = await Promise.all(names.map((name) => isFolder(join(location, name))));
+      return {
+        files: names.filter((_, at) => !areFolders[at]),
+        folders: names.filter((_, at) => areFolders[at]),
+      };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
       throw toFileError(error, location);
@@ -146,6 +161,16 @@ class LocalFile implements ByteSource {
     return this.#identity?.sizeBytes ?? 0;
   }
 
+  get revision(): string {
+    return `${this.sizeBytes}@${this.#identity?.modifiedMs}`;
+  }
+
+  /** Also notices bytes that were written into the file while it was open. */
+  async verify(): Promise<void> {
+    if (this.#isClosed) return;
+    await this.#files.use(this, (handle) => this.#assertSame(handle));
+  }
+
   async identify(): Promise<void> {
     this.#identity = await this.#files.use(this, (handle) => {
       this.#checkedHandle = handle;
@@ -181,11 +206,15 @@ class LocalFile implements ByteSource {
   /** A handle that was closed meanwhile may have been opened on another file of the same name. */
   async #assertUnchanged(handle: FileHandle): Promise<void> {
     if (handle === this.#checkedHandle) return;
+    await this.#assertSame(handle);
+    this.#checkedHandle = handle;
+  }
+
+  async #assertSame(handle: FileHandle): Promise<void> {
     const identity = await identify(handle, this.name);
     if (this.#identity !== undefined && !isSame(identity, this.#identity)) {
-      throw this.#fault('must stay as it was, it was replaced after it was opened');
+      throw this.#fault('must stay as it was, it was changed or replaced after it was opened');
     }
-    this.#checkedHandle = handle;
   }
 
   #fault(rule: string): BadImageError {

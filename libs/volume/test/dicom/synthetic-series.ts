@@ -4,7 +4,7 @@ import { withTemporaryFolder } from '@lunastream/testing';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { ctAttributes, writeDicom, type Attributes, type DicomFile } from './write-dicom.ts';
+import { ctAttributes, writeDicom, type Attributes, type DicomFile } from '../../src/testing/write-dicom.ts';
 
 export const EDGE = 16;
 export const PIXELS = EDGE * EDGE;

@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import { checkDataset, type DatasetReport } from '@lunastream/dataset';
 import { generatePhantom } from '@lunastream/phantom';
-import type { Shape } from '@lunastream/volume';
+import { PlaceFiles, type Shape } from '@lunastream/volume';
 import { formatTable } from '../closing-table.ts';
 import { assertFolder } from '../data-folder.ts';
 import { CommandError, ExitCode } from '../errors.ts';
@@ -98,6 +98,7 @@ async function checkData(
   const progress = createTaskProgress('steps', terminal);
   const report = await checkDataset(folder, {
     chunkShape: options.chunk,
+    files: new PlaceFiles(),
     onProgress: ({ done, total }) => {
       if (interrupted.aborted) throw new CommandError('interrupted', ExitCode.interrupted);
       progress.update(done, total);

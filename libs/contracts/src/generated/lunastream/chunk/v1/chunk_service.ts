@@ -122,6 +122,37 @@ export interface GetChunkStatsResponse {
   cutChunkCount: number;
   /** Chunks that could not be served. */
   failedChunkCount: number;
+  /** Local copies of scans that cannot be read in windows; absent where none are made. */
+  volumes:
+    | VolumeStats
+    | undefined;
+  /** Reads of scans where they lie: system calls on files, requests to servers. */
+  sourceReadCount: number;
+  /** Bytes that those reads brought. */
+  sourceReadBytes: number;
+}
+
+/**
+ * Counters of the local copies of scans: int16 voxels, uncompressed, made once for each scan that cannot be read in
+ * windows where it lies.
+ */
+export interface VolumeStats {
+  /** Times a copy was there. */
+  hitCount: number;
+  /** Scans read whole to make a copy. */
+  copiedCount: number;
+  /** Copies held now. */
+  entryCount: number;
+  /** Bytes of copies held now. */
+  sizeBytes: number;
+  /** Most bytes of copies. */
+  limitBytes: number;
+  /** Copies dropped to stay below the limit. */
+  evictionCount: number;
+  /** Copies whose checksum did not match; each was made again. */
+  corruptCount: number;
+  /** Copies that could not be made or read; the scan was read where it lies. */
+  errorCount: number;
 }
 
 /** Counters of one cache tier. */
@@ -603,7 +634,14 @@ export const GetChunkStatsRequest: MessageFns<GetChunkStatsRequest> = {
 };
 
 function createBaseGetChunkStatsResponse(): GetChunkStatsResponse {
-  return { tiers: [], cutChunkCount: 0, failedChunkCount: 0 };
+  return {
+    tiers: [],
+    cutChunkCount: 0,
+    failedChunkCount: 0,
+    volumes: undefined,
+    sourceReadCount: 0,
+    sourceReadBytes: 0,
+  };
 }
 
 export const GetChunkStatsResponse: MessageFns<GetChunkStatsResponse> = {
@@ -616,6 +654,15 @@ export const GetChunkStatsResponse: MessageFns<GetChunkStatsResponse> = {
     }
     if (message.failedChunkCount !== 0) {
       writer.uint32(24).uint64(message.failedChunkCount);
+    }
+    if (message.volumes !== undefined) {
+      VolumeStats.encode(message.volumes, writer.uint32(34).fork()).join();
+    }
+    if (message.sourceReadCount !== 0) {
+      writer.uint32(40).uint64(message.sourceReadCount);
+    }
+    if (message.sourceReadBytes !== 0) {
+      writer.uint32(48).uint64(message.sourceReadBytes);
     }
     return writer;
   },
@@ -657,6 +704,30 @@ export const GetChunkStatsResponse: MessageFns<GetChunkStatsResponse> = {
             message.failedChunkCount = longToNumber(reader.uint64());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.volumes = VolumeStats.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.sourceReadCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.sourceReadBytes = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -677,6 +748,159 @@ export const GetChunkStatsResponse: MessageFns<GetChunkStatsResponse> = {
     message.tiers = object.tiers?.map((e) => TierStats.fromPartial(e)) || [];
     message.cutChunkCount = object.cutChunkCount ?? 0;
     message.failedChunkCount = object.failedChunkCount ?? 0;
+    message.volumes = (object.volumes !== undefined && object.volumes !== null)
+      ? VolumeStats.fromPartial(object.volumes)
+      : undefined;
+    message.sourceReadCount = object.sourceReadCount ?? 0;
+    message.sourceReadBytes = object.sourceReadBytes ?? 0;
+    return message;
+  },
+};
+
+function createBaseVolumeStats(): VolumeStats {
+  return {
+    hitCount: 0,
+    copiedCount: 0,
+    entryCount: 0,
+    sizeBytes: 0,
+    limitBytes: 0,
+    evictionCount: 0,
+    corruptCount: 0,
+    errorCount: 0,
+  };
+}
+
+export const VolumeStats: MessageFns<VolumeStats> = {
+  encode(message: VolumeStats, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hitCount !== 0) {
+      writer.uint32(8).uint64(message.hitCount);
+    }
+    if (message.copiedCount !== 0) {
+      writer.uint32(16).uint64(message.copiedCount);
+    }
+    if (message.entryCount !== 0) {
+      writer.uint32(24).uint64(message.entryCount);
+    }
+    if (message.sizeBytes !== 0) {
+      writer.uint32(32).uint64(message.sizeBytes);
+    }
+    if (message.limitBytes !== 0) {
+      writer.uint32(40).uint64(message.limitBytes);
+    }
+    if (message.evictionCount !== 0) {
+      writer.uint32(48).uint64(message.evictionCount);
+    }
+    if (message.corruptCount !== 0) {
+      writer.uint32(56).uint64(message.corruptCount);
+    }
+    if (message.errorCount !== 0) {
+      writer.uint32(64).uint64(message.errorCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VolumeStats {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVolumeStats();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.hitCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.copiedCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.entryCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.sizeBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.limitBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.evictionCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.corruptCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.errorCount = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<VolumeStats>): VolumeStats {
+    return VolumeStats.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VolumeStats>): VolumeStats {
+    const message = createBaseVolumeStats();
+    message.hitCount = object.hitCount ?? 0;
+    message.copiedCount = object.copiedCount ?? 0;
+    message.entryCount = object.entryCount ?? 0;
+    message.sizeBytes = object.sizeBytes ?? 0;
+    message.limitBytes = object.limitBytes ?? 0;
+    message.evictionCount = object.evictionCount ?? 0;
+    message.corruptCount = object.corruptCount ?? 0;
+    message.errorCount = object.errorCount ?? 0;
     return message;
   },
 };
