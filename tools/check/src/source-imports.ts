@@ -2,13 +2,18 @@ import { readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import ts from 'typescript';
-import { listSources, type Project } from './workspace.ts';
+import { listSources, type Manifest, type Project } from './workspace.ts';
 
 /** Projects that only a test run executes: all of their sources are tests or help them. */
 const TEST_PROJECTS = ['tools/check', 'tools/e2e', 'tools/manifests'];
 
 /** A file of a package that is found by name and then read. */
 const RESOLVED = /\brequire\.resolve\('([^']+)'\)/g;
+
+/** Packages that `manifest` states and `text` names in quotes: modules of theirs are loaded by paths put together there. */
+function namedPackages(text: string, { dependencies = {}, devDependencies = {} }: Manifest): string[] {
+  return Object.keys({ ...dependencies, ...devDependencies }).filter((name) => text.includes(`'${name}'`));
+}
 
 /** Packages that a project's sources import, by what the importing file is for. */
 export interface PackageImports {
@@ -29,7 +34,10 @@ function isTestSource({ folder }: Project, path: string): boolean {
   return path.endsWith('.test.ts') || path.startsWith('test/') || TEST_PROJECTS.includes(folder);
 }
 
-/** What the sources of a project import: static and dynamic imports, type imports, re-exports, `require.resolve`. */
+/**
+ * What the sources of a project import: static and dynamic imports, type imports, re-exports, `require.resolve`, and
+ * stated packages by their quoted name.
+ */
 export function readPackageImports(root: string, project: Project): PackageImports {
   const production = new Set<string>();
   const tests = new Set<string>();
@@ -37,7 +45,7 @@ export function readPackageImports(root: string, project: Project): PackageImpor
     const text = readFileSync(join(root, project.folder, path), 'utf8');
     const imported = ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => fileName);
     const resolved = [...text.matchAll(RESOLVED)].map(([, specifier]) => specifier!);
-    for (const fileName of [...imported, ...resolved]) {
+    for (const fileName of [...imported, ...resolved, ...namedPackages(text, project.manifest)]) {
       const name = packageOf(fileName);
       if (name !== undefined && name !== project.manifest.name)
         (isTestSource(project, path) ? tests : production).add(name);

@@ -62,6 +62,7 @@ describe('lunastream train', () => {
       'checkpoints',
       'epochs.jsonl',
       'log.txt',
+      'predictions',
       'run.json',
       'status.json',
     ]);

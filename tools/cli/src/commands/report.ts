@@ -57,7 +57,7 @@ async function runsOf(folder: string): Promise<ReportedRun[]> {
   }
   const results = await readRunResults(folder);
   const { seed, comment } = results.record.settings;
-  return [{ variant: String(comment ?? basename(folder)), seed: Number(seed), results }];
+  return [{ variant: typeof comment === 'string' ? comment : basename(folder), seed: Number(seed), results }];
 }
 
 /** Renders the report of `runs` and writes it, whole or not at all. */

@@ -65,8 +65,7 @@ export function planSeries({ name, variants, base, seeds, dataset }: SeriesPlan)
 /** As JSON has them; threads are left out, because results do not depend on them. */
 function settingsOf(options: TrainOptions, dataset: string): SeriesRun['settings'] {
   const settings = toRunSettings(options, dataset, '');
-  const { threads: _, ...deciding } = JSON.parse(JSON.stringify(settings)) as Record<string, unknown>;
-  return deciding;
+  return JSON.parse(JSON.stringify({ ...settings, threads: undefined })) as Record<string, unknown>;
 }
 
 /** Threads of each engine when `parallel` of them share this machine. */

@@ -1,4 +1,4 @@
-import { RunState, type EpochScores, type WatchRunResponse } from '@lunastream/contracts';
+import { RunState, type EpochScores } from '@lunastream/contracts';
 import { describe, expect, it } from 'vitest';
 import { CommandError } from '../errors.ts';
 import { runSeries, type SeriesObserver, type SeriesTrainer } from './run-series.ts';
@@ -46,7 +46,7 @@ class FakeTrainer implements SeriesTrainer {
     const message = state === RunState.FAILED ? 'the disk is full' : '';
     const status = { state, message, bestEpoch: 1, stallFraction: 0 };
     display.show({ event: { $case: 'scores', value: { epoch: 1 } as EpochScores } });
-    display.show({ event: { $case: 'status', value: status } } as WatchRunResponse);
+    display.show({ event: { $case: 'status', value: status } });
     return state;
   };
 }
