@@ -29,6 +29,7 @@ it('exports these names and no others', () => {
       "readAnnotations",
       "readCandidates",
       "readPatients",
+      "readPoints",
       "readPredictions",
       "sortCandidates",
       "splitCandidates",
