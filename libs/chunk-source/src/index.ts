@@ -23,6 +23,7 @@ export {
 export { SeriesWatch, type SeriesWatchOptions } from './series-watch.ts';
 export {
   clearCopies,
+  countCopies,
   VolumeCopies,
   verifyCopies,
   type CheckedCopies,

@@ -279,6 +279,12 @@ export async function verifyCopies(folder: string): Promise<CheckedCopies> {
   return { entryCount, sizeBytes, corruptCount };
 }
 
+/** How many copies `folder` holds, and bytes of them. */
+export async function countCopies(folder: string): Promise<Omit<CheckedCopies, 'corruptCount'>> {
+  const held = await new CopyFolder(folder).list(Date.now());
+  return { entryCount: held.length, sizeBytes: held.reduce((sum, copy) => sum + copy.sizeBytes, 0) };
+}
+
 /** Removes every copy in `folder`; says how many and how large. */
 export async function clearCopies(folder: string): Promise<Omit<CheckedCopies, 'corruptCount'>> {
   const copies = new CopyFolder(folder);

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from '@lunastream/service-kit';
+import { cacheFoldersOf } from './cache-folders.ts';
 import { isAddress } from './data-folder.ts';
 import { launchService, type ServiceProcess, type ServiceSpec } from './service-process.ts';
 
@@ -204,8 +205,7 @@ async function launchAll(options: LocalStackOptions, launch: LaunchService): Pro
   const datasets = Object.entries(options.datasets)
     .map(([name, folder]) => `${name}=${isAddress(folder) ? folder : resolve(folder)}`)
     .join(',');
-  const storeFolder = join(options.stateFolder, 'chunks');
-  const copyFolder = join(options.stateFolder, 'volumes');
+  const { chunks: storeFolder, copies: copyFolder } = cacheFoldersOf(options.stateFolder);
   if (options.isLocalAugment) {
     const trainers = await launchTrainers(options, launch, {
       TRAINER_LOCAL_DATASETS: datasets,

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { registerCache } from './commands/cache.ts';
 import { registerData } from './commands/data.ts';
 import { registerDevCa } from './commands/dev-ca.ts';
 import { registerEvaluate } from './commands/evaluate.ts';
@@ -38,6 +39,7 @@ export function createProgram(context: CommandContext): Command {
   registerExport(program, context);
   registerRuns(program, context);
   registerData(program, context);
+  registerCache(program, context);
   registerSamples(program, context);
   registerDevCa(program, context);
   registerDoctor(program, context);

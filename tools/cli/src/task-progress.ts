@@ -7,9 +7,12 @@ export interface TaskProgress {
   close(): void;
 }
 
+/** For commands that are told to be quiet. */
+export const NO_PROGRESS: TaskProgress = { update: () => undefined, close: () => undefined };
+
 /** Makes a bar that counts `unit`. */
 export function createTaskProgress(unit: string, terminal: Terminal): TaskProgress {
-  if (!terminal.isInteractive) return { update: () => undefined, close: () => undefined };
+  if (!terminal.isInteractive) return NO_PROGRESS;
   const bar = new SingleBar(
     {
       format: `{bar} {value}/{total} ${unit}  {eta_formatted} left`,
