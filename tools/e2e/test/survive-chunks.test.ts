@@ -1,0 +1,110 @@
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Candidate, StreamChunksResponse } from '@lunastream/contracts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { chunkStats, listCandidates, startChunkCache, streamChunksOf } from '../src/chunk-cache.ts';
+import { lunastream } from '../src/lunastream.ts';
+import { makeSmallDataset } from '../src/small-dataset.ts';
+
+const SHAPE = { depth: 12, height: 20, width: 16 };
+const KILLS = 50;
+
+let folder: string;
+let data: string;
+let candidates: Candidate[];
+/** Right answers, of a cache that nothing happens to. */
+let right: StreamChunksResponse[];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lunastream-e2e-survive-'));
+  data = await makeSmallDataset(join(folder, 'data'));
+  const cache = await startChunkCache(await folderOf('undisturbed'), data);
+  candidates = await listCandidates(cache.address);
+  right = await streamChunksOf(cache.address, candidates, SHAPE);
+  await cache.stop();
+}, 300_000);
+afterAll(() => rm(folder, { recursive: true }));
+
+async function folderOf(name: string): Promise<string> {
+  await mkdir(join(folder, name));
+  return join(folder, name);
+}
+
+describe('a chunk cache survives', () => {
+  it(`${KILLS} times kill -9 during writes: verify finds no bad chunk, and the next run reads right bytes`, async () => {
+    const own = await folderOf('killed');
+    for (let kill = 0; kill < KILLS; kill++) {
+      const cache = await startChunkCache(own, data);
+      // Chunks of another shape each time: there is always something to write when it dies.
+      const shape = { ...SHAPE, depth: 4 + (kill % 8), width: 8 + Math.floor(kill / 8) };
+      let answersLeft = 1 + (kill % 12);
+      await streamChunksOf(cache.address, candidates, shape, () => --answersLeft > 0);
+      await cache.kill();
+    }
+    const verified = await lunastream(own, 'cache', 'verify', '--state', 'state', '--json');
+    expect(verified).toMatchObject({ code: 0, stderr: '' });
+    const { chunks } = JSON.parse(verified.stdout) as {
+      chunks: { entryCount: number; corruptCount: number };
+    };
+    expect(chunks.corruptCount).toBe(0);
+    // Something was written, or nothing was tried.
+    expect(chunks.entryCount).toBeGreaterThan(0);
+    const cache = await startChunkCache(own, data);
+    expect(await streamChunksOf(cache.address, candidates, SHAPE)).toEqual(right);
+    await cache.stop();
+  }, 600_000);
+
+  it('64 clients that ask for one cold chunk: it is cut once', async () => {
+    const cache = await startChunkCache(await folderOf('crowd'), data);
+    const asked = Array.from({ length: 64 }, () =>
+      streamChunksOf(cache.address, candidates.slice(0, 1), SHAPE),
+    );
+    for (const answers of await Promise.all(asked)) expect(answers).toEqual(right.slice(0, 1));
+    expect(await chunkStats(cache.address)).toMatchObject({ cutChunkCount: 1, failedChunkCount: 0 });
+    await cache.stop();
+  }, 300_000);
+
+  it('a scan whose voxels are replaced under it: no chunk of what it was is served', async () => {
+    const replaced = await makeSmallDataset(join(folder, 'replaced-data'));
+    const cache = await startChunkCache(await folderOf('replaced'), replaced, {
+      CHUNK_CACHE_SOURCE_CHECK_MS: '0',
+    });
+    expect(await streamChunksOf(cache.address, candidates, SHAPE)).toEqual(right);
+    const [{ seriesUid }] = candidates as [Candidate];
+    const other = candidates.find((candidate) => candidate.seriesUid !== seriesUid)!.seriesUid;
+    const rawOf = (uid: string) => join(replaced, 'subset0', `${uid}.raw`);
+    await copyFile(rawOf(other), rawOf(seriesUid));
+    const answers = await streamChunksOf(cache.address, candidates, SHAPE);
+    for (const [index, answer] of answers.entries()) {
+      expect(answer.result?.$case).toBe('chunk');
+      if (candidates[index]!.seriesUid === seriesUid) expect(answer).not.toEqual(right[index]);
+      else expect(answer).toEqual(right[index]);
+    }
+    await cache.stop();
+  }, 300_000);
+});
+
+describe('lunastream cache', () => {
+  it('warms what a chunk cache then serves without a cut, and shows its counters', async () => {
+    const own = await folderOf('warmed');
+    const warmed = await lunastream(
+      own,
+      'cache',
+      'warm',
+      '--data',
+      data,
+      '--chunk',
+      '12x20x16',
+      '--state',
+      'state',
+    );
+    expect(warmed).toMatchObject({ code: 0, stderr: '' });
+    const cache = await startChunkCache(own, data);
+    expect(await streamChunksOf(cache.address, candidates, SHAPE)).toEqual(right);
+    const shown = await lunastream(own, 'cache', 'stats', '--address', cache.address, '--json');
+    expect(shown).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(shown.stdout)).toMatchObject({ cutChunkCount: 0, failedChunkCount: 0 });
+    await cache.stop();
+  }, 300_000);
+});
