@@ -88,11 +88,14 @@ export function streamHandler<Request, Response>(
 ): handleServerStreamingCall<Request, Response> {
   return (call) => {
     const { run, end } = observe(context, call);
-    void context.streams.track((drainSignal) =>
+    void context.streams.track((ending) =>
       run(async () => {
-        const gone = new AbortController();
-        call.once('cancelled', () => gone.abort(new RequestError('cancelled', 'the client cancelled')));
-        const signal = AbortSignal.any([gone.signal, drainSignal]);
+        const { signal } = ending;
+        let isGone = false;
+        call.once('cancelled', () => {
+          isGone = true;
+          ending.abort(new RequestError('cancelled', 'the client cancelled'));
+        });
         const writer = new ResponseWriter(call, onSent);
         try {
           for await (const response of handle(call.request, signal)) {
@@ -103,7 +106,7 @@ export function streamHandler<Request, Response>(
           end(status.OK);
           call.end();
         } catch (error) {
-          if (gone.signal.aborted) return end(status.CANCELLED);
+          if (isGone) return end(status.CANCELLED);
           // What a generator throws once its signal aborted only follows from that.
           const reason: unknown = signal.aborted ? signal.reason : error;
           const refusal = toServerError(reason, call.getPath(), context.logger);

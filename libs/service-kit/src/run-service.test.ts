@@ -276,7 +276,7 @@ describe('runService() told to stop', () => {
       const started = await recordingService(steps, async () => {
         steps.push(await checkHealth(address, ''));
       }).start(config, context);
-      void context.streams.track(async (signal) => {
+      void context.streams.track(async ({ signal }) => {
         await once(signal, 'abort');
         steps.push('stream ended');
       });

@@ -13,7 +13,7 @@ afterEach(() => {
 function openStream(registry: StreamRegistry) {
   let end!: () => void;
   let signal!: AbortSignal;
-  const ended = registry.track((drainSignal) => {
+  const ended = registry.track(({ signal: drainSignal }) => {
     signal = drainSignal;
     return new Promise((resolve) => (end = resolve));
   });
@@ -23,7 +23,7 @@ function openStream(registry: StreamRegistry) {
 /** A stream that ends when its signal aborts, rejecting as an aborted generator does. */
 function obedientStream(registry: StreamRegistry): Promise<void> {
   return registry.track(
-    (signal) =>
+    ({ signal }) =>
       new Promise((_resolve, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason as Error));
       }),
@@ -109,6 +109,6 @@ describe('StreamRegistry', () => {
   it('hands an aborted signal to a stream that starts after the drain', async () => {
     const registry = new StreamRegistry();
     await registry.drain(0);
-    await registry.track((signal) => Promise.resolve(expect(signal.aborted).toBe(true)));
+    await registry.track(({ signal }) => Promise.resolve(expect(signal.aborted).toBe(true)));
   });
 });

@@ -8,18 +8,24 @@ const ABORTED_STREAM_GRACE_MS = 1000;
  * themselves: gRPC's own `tryShutdown` never returns while a stream is open.
  */
 export class StreamRegistry {
-  readonly #running = new Set<Promise<void>>();
-  readonly #drain = new AbortController();
+  readonly #running = new Map<Promise<void>, AbortController>();
+  #drained: RequestError | undefined;
 
   /** Streams under way now. */
   get count(): number {
     return this.#running.size;
   }
 
-  /** Runs `stream` with a signal that aborts when the service has waited long enough; settles as `stream` does. */
-  track(stream: (drainSignal: AbortSignal) => Promise<void>): Promise<void> {
-    const running = stream(this.#drain.signal).finally(() => this.#running.delete(running));
-    this.#running.add(running);
+  /**
+   * Runs `stream`, which ends when its controller aborts: here, when the service has waited long enough. Settles as
+   * `stream` does. Each stream has a controller of its own: signals that follow one that lives as long as the service
+   * would stay with it, a little memory for every call.
+   */
+  track(stream: (ending: AbortController) => Promise<void>): Promise<void> {
+    const ending = new AbortController();
+    if (this.#drained !== undefined) ending.abort(this.#drained);
+    const running = stream(ending).finally(() => this.#running.delete(running));
+    this.#running.set(running, ending);
     return running;
   }
 
@@ -29,7 +35,8 @@ export class StreamRegistry {
    */
   async drain(timeoutMs: number): Promise<void> {
     await this.#endedWithin(timeoutMs);
-    this.#drain.abort(new RequestError('unavailable', 'the service is stopping'));
+    this.#drained = new RequestError('unavailable', 'the service is stopping');
+    for (const ending of this.#running.values()) ending.abort(this.#drained);
     await this.#endedWithin(ABORTED_STREAM_GRACE_MS);
   }
 
@@ -38,7 +45,7 @@ export class StreamRegistry {
     const timeout = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeoutMs);
     });
-    await Promise.race([Promise.allSettled(this.#running), timeout]);
+    await Promise.race([Promise.allSettled(this.#running.keys()), timeout]);
     clearTimeout(timer);
   }
 }

@@ -127,6 +127,9 @@ export class TransformPool implements SampleMaker {
   }
 }
 
+/** A thread makes little but messages; by default its young objects would slowly take ten times this before any goes. */
+const THREAD_LIMITS = { maxYoungGenerationSizeMb: 6 };
+
 function startTransformThread(): Worker {
-  return new Worker(new URL('./transform-thread.js', import.meta.url));
+  return new Worker(new URL('./transform-thread.js', import.meta.url), { resourceLimits: THREAD_LIMITS });
 }

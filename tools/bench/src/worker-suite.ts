@@ -1,9 +1,8 @@
-import { execFile } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { promisify } from 'node:util';
 import { CHAPTER_AUGMENTATION } from '@lunastream/augmentation';
 import { LocalStack } from '@lunastream/cli';
 import {
@@ -17,9 +16,8 @@ import { generatePhantom } from '@lunastream/phantom';
 import { createClient, readStream, type EventLoopDelay } from '@lunastream/service-kit';
 import { Option } from 'commander';
 import { HealthProbe } from './health-probe.ts';
+import { median } from './measure.ts';
 import type { Suite, SuiteOptions } from './suite.ts';
-
-const run = promisify(execFile);
 
 interface WorkerOptions extends SuiteOptions {
   readonly samples: number;
@@ -33,8 +31,11 @@ const LEASE_SAMPLES = 32;
 const LEASES_AT_ONCE = 4;
 /** How often the worker is asked for its health while it works. */
 const PROBE_INTERVAL_MS = 20;
-/** The resident set is read first after this share of the samples: caches are warm, pools are full. */
-const WARM_SHARE = 0.1;
+/**
+ * The resident set is read this often. Single readings swing by a tenth with what the garbage collector has not yet
+ * given back, so medians of tenths of the samples are compared: the second, when pools are full, and the last.
+ */
+const MEMORY_READINGS = 200;
 
 /** How fast is a worker process as a whole, and is it free to answer meanwhile? */
 export const workerSuite: Suite<WorkerOptions> = {
@@ -120,8 +121,8 @@ async function referencesOf(folder: string) {
 }
 
 /** Resident set of a process in MiB. */
-async function residentMb(pid: number): Promise<number> {
-  const { stdout } = await run('ps', ['-o', 'rss=', '-p', String(pid)]);
+function residentMb(pid: number): number {
+  const stdout = execFileSync('ps', ['-o', 'rss=', '-p', String(pid)], { encoding: 'utf8' });
   return Number(stdout) / 1024;
 }
 
@@ -144,7 +145,7 @@ async function stream(
   const probe = new HealthProbe(address, PROBE_INTERVAL_MS);
   let nextOrdinal = 0;
   let received = 0;
-  let warmMb: number | undefined;
+  const residentsMb: number[] = [];
   const lease = () => {
     const first = nextOrdinal;
     nextOrdinal = Math.min(samples, first + LEASE_SAMPLES);
@@ -171,15 +172,22 @@ async function stream(
       for await (const { result } of readStream(responses)) {
         if (result?.$case !== 'sample')
           throw new Error(`the worker sent no sample: ${result?.value.message}`);
-        received++;
-        if (received === Math.ceil(samples * WARM_SHARE)) warmMb = await residentMb(pid);
+        const isReading = Math.floor((++received * MEMORY_READINGS) / samples) > residentsMb.length;
+        if (isReading) residentsMb.push(residentMb(pid));
       }
     }
   };
   const startMs = performance.now();
   await Promise.all(Array.from({ length: LEASES_AT_ONCE }, readLeases));
   const seconds = (performance.now() - startMs) / 1000;
-  const endMb = await residentMb(pid);
+  const tenth = (index: number) =>
+    median(
+      residentsMb.slice(
+        (residentsMb.length * index) / 10,
+        Math.ceil((residentsMb.length * (index + 1)) / 10),
+      ),
+    );
+  const [warmMb, endMb] = [tenth(1), tenth(9)];
   const health = probe.close();
   client.close();
   return {
@@ -187,8 +195,9 @@ async function stream(
     samples_per_second: received / seconds,
     health_ms_p50: health.p50Ms,
     health_ms_p99: health.p99Ms,
-    rss_mb_warm: warmMb ?? endMb,
+    rss_mb_warm: warmMb,
     rss_mb_end: endMb,
-    rss_growth: endMb / (warmMb ?? endMb) - 1,
+    rss_mb_peak: Math.max(...residentsMb),
+    rss_growth: endMb / warmMb - 1,
   };
 }
