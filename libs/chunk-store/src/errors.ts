@@ -22,3 +22,17 @@ export class ChunkStoreOpenError extends Error {
     this.folder = folder;
   }
 }
+
+/** The folder of a tier takes no writes: the disk is full, or fails. What it holds can still be read. */
+export class ChunkStoreWriteError extends Error {
+  readonly tag = 'ChunkStoreWriteError';
+  readonly folder: string;
+
+  constructor(folder: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`Cannot write to the lmdb tier: the disk of ${folder} must work and have room, got ${reason}`, {
+      cause,
+    });
+    this.folder = folder;
+  }
+}

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import type { ChunkStore, TierCounts } from './chunk-store.ts';
-import { ChunkStoreOpenError, ChunkStoreSettingsError } from './errors.ts';
+import { ChunkStoreOpenError, ChunkStoreSettingsError, ChunkStoreWriteError } from './errors.ts';
 import { decodeStoredChunk, encodeStoredChunk } from './stored-chunk.ts';
 
 /** What the age index keeps of a chunk: enough to evict it without reading it. */
@@ -40,16 +40,22 @@ const FORMAT_KEY = 'format';
 const FORMAT = 2;
 /** A transaction copies its chunks on the event loop: some ten of the book's size take a millisecond. */
 const PUTS_PER_TRANSACTION = 16;
+/** A full disk still takes what fits; more chunks in a row than a transaction has show that there is room again. */
+const PUTS_TO_RECOVER = 2 * PUTS_PER_TRANSACTION;
 const CHECKS_PER_TURN = 16;
 
 /**
  * Keeps chunks in a folder on local disk, least recently stored evicted first. Chunk, age entry and totals are written
  * in one transaction, so a killed process leaves either all or none; every chunk carries a checksum that is verified on
  * each read. Chunks that arrive while a transaction is under way go into the next one together.
+ *
+ *   working ── a transaction fails ──> failing: one chunk at a time is tried, and what waits behind one that fails is given up
+ *      └────── many chunks in a row ──────┘
  */
 export class LmdbChunkStore implements ChunkStore {
   readonly tier = 'lmdb';
   readonly isLasting = true;
+  readonly #folder: string;
   readonly #limitBytes: number;
   readonly #root: RootDatabase;
   readonly #chunks: Database<Buffer, string>;
@@ -57,6 +63,9 @@ export class LmdbChunkStore implements ChunkStore {
   readonly #totals: Database<Totals | number, string>;
   readonly #pending: PendingPut[] = [];
   #writing: Promise<void> | undefined;
+  /** Chunks that must still be written in a row before this store counts as working; 0 while it works. */
+  #putsToRecover = 0;
+  #hasFailed = false;
   #hitCount = 0;
   #missCount = 0;
   #evictionCount = 0;
@@ -71,10 +80,12 @@ export class LmdbChunkStore implements ChunkStore {
     if (!Number.isSafeInteger(limitBytes) || limitBytes < 1) {
       throw new ChunkStoreSettingsError('lmdb', 'limitBytes must be a positive integer', limitBytes);
     }
+    this.#folder = folder;
     this.#limitBytes = limitBytes;
     try {
       mkdirSync(folder, { recursive: true });
-      this.#root = open({ path: folder, maxDbs: 3 });
+      // This class gathers writes itself; lmdb's own gathering leaves a promise that nobody handles when the disk is full.
+      this.#root = open({ path: folder, maxDbs: 3, eventTurnBatching: false });
       this.#chunks = this.#root.openDB({ name: 'chunks', encoding: 'binary' });
       this.#ages = this.#root.openDB({ name: 'ages', encoding: 'json' });
       this.#totals = this.#root.openDB({ name: 'totals', encoding: 'json' });
@@ -96,7 +107,7 @@ export class LmdbChunkStore implements ChunkStore {
     if (stored !== undefined) {
       this.#corruptCount++;
       // Behind the answer: the chunk is cut again meanwhile. One that cannot be dropped is found damaged again.
-      this.#root.transaction(() => this.#drop(key)).catch(() => undefined);
+      this.#transact(() => this.#drop(key)).catch(() => undefined);
     }
     return undefined;
   }
@@ -128,7 +139,10 @@ export class LmdbChunkStore implements ChunkStore {
     };
   }
 
-  /** Reads every chunk and drops those that are damaged. `onProgress` is told how many of how many were read. */
+  /**
+   * Reads every chunk and drops those that are damaged. `onProgress` is told how many of how many were read.
+   * @throws ChunkStoreWriteError when a damaged one cannot be dropped.
+   */
   async verify(onProgress: (done: number, total: number) => void = () => undefined): Promise<CheckedChunks> {
     const { entryCount } = this.#readTotals();
     const [sound, damaged]: [AgeEntry[], string[]] = [[], []];
@@ -141,7 +155,7 @@ export class LmdbChunkStore implements ChunkStore {
       onProgress(done, entryCount);
       await new Promise((resolve) => setImmediate(resolve));
     }
-    for (const key of damaged) await this.#root.transaction(() => this.#drop(key));
+    for (const key of damaged) await this.#transact(() => this.#drop(key));
     return {
       entryCount: sound.length + damaged.length,
       sizeBytes: sound.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
@@ -149,13 +163,18 @@ export class LmdbChunkStore implements ChunkStore {
     };
   }
 
-  /** Drops every chunk. */
+  /**
+   * Drops every chunk.
+   * @throws ChunkStoreWriteError when the disk takes no writes.
+   */
   async clear(): Promise<void> {
-    await this.#root.transaction(() => this.#empty());
+    await this.#transact(() => this.#empty());
   }
 
   async close(): Promise<void> {
     await this.#writing;
+    // lmdb would wait for the flush of a failed commit, which never comes, unless another follows: one that writes nothing.
+    if (this.#hasFailed) await this.#root.transaction(() => undefined);
     await this.#root.close();
   }
 
@@ -163,13 +182,14 @@ export class LmdbChunkStore implements ChunkStore {
     // The first one waits a turn for others that were cut at the same time.
     await new Promise((resolve) => setImmediate(resolve));
     while (this.#pending.length > 0) {
-      const puts = this.#pending.splice(0, PUTS_PER_TRANSACTION);
+      const puts = this.#pending.splice(0, this.#isFailing ? 1 : PUTS_PER_TRANSACTION);
       try {
-        await this.#root.transaction(() => {
-          for (const { key, voxels } of puts) this.#write(key, voxels);
-        });
+        this.#evictionCount += await this.#transact(() => this.#writeAll(puts));
+        this.#putsToRecover = Math.max(0, this.#putsToRecover - puts.length);
         for (const { resolve } of puts) resolve();
       } catch (error) {
+        if (this.#isFailing) puts.push(...this.#pending.splice(0));
+        this.#putsToRecover = PUTS_TO_RECOVER;
         for (const { reject } of puts) reject(error);
       }
     }
@@ -177,10 +197,37 @@ export class LmdbChunkStore implements ChunkStore {
     this.#writing = undefined;
   }
 
-  /** Runs inside a transaction, as all that follow. */
-  #write(key: string, voxels: Int16Array): void {
+  get #isFailing(): boolean {
+    return this.#putsToRecover > 0;
+  }
+
+  /**
+   * Runs `write` in a transaction of its own and waits until that is committed.
+   * @throws ChunkStoreWriteError when the disk takes no writes; nothing of `write` is then kept.
+   */
+  async #transact<Result>(write: () => Result): Promise<Result> {
+    try {
+      // A failed commit of lmdb's own thread is printed by lmdb, each time. One on this thread is thrown and no more, so
+      // that is how a store that fails tries again; it is rare enough to wait for the disk.
+      if (this.#isFailing) return this.#root.transactionSync(write);
+      return await this.#root.transaction(write);
+    } catch (error) {
+      this.#hasFailed = true;
+      throw new ChunkStoreWriteError(this.#folder, await reasonOf(error));
+    }
+  }
+
+  /** Runs inside a transaction, as all that follow. Returns how many chunks were evicted. */
+  #writeAll(puts: readonly PendingPut[]): number {
+    return puts.reduce((evictedCount, { key, voxels }) => evictedCount + this.#write(key, voxels), 0);
+  }
+
+  #write(key: string, voxels: Int16Array): number {
+    let evictedCount = 0;
     if (!this.#chunks.doesExist(key)) {
-      const { entryCount, sizeBytes, nextAge } = this.#makeRoom(voxels.byteLength);
+      const left = this.#makeRoom(voxels.byteLength);
+      const { entryCount, sizeBytes, nextAge } = left;
+      evictedCount = left.evictedCount;
       this.#ages.putSync(nextAge, { key, sizeBytes: voxels.byteLength });
       this.#totals.putSync(TOTALS_KEY, {
         entryCount: entryCount + 1,
@@ -189,10 +236,11 @@ export class LmdbChunkStore implements ChunkStore {
       });
     }
     this.#chunks.putSync(key, encodeStoredChunk(voxels));
+    return evictedCount;
   }
 
   /** Drops the oldest chunks until `neededBytes` more fit; returns what is left. */
-  #makeRoom(neededBytes: number): Totals {
+  #makeRoom(neededBytes: number): Totals & { readonly evictedCount: number } {
     const { nextAge, ...held } = this.#readTotals();
     let { entryCount, sizeBytes } = held;
     if (sizeBytes + neededBytes > this.#limitBytes) {
@@ -202,10 +250,9 @@ export class LmdbChunkStore implements ChunkStore {
         this.#chunks.removeSync(value.key);
         entryCount--;
         sizeBytes -= value.sizeBytes;
-        this.#evictionCount++;
       }
     }
-    return { entryCount, sizeBytes, nextAge };
+    return { entryCount, sizeBytes, nextAge, evictedCount: held.entryCount - entryCount };
   }
 
   /** Drops one chunk. Damage is rare, so that looking through the ages for it is good enough. */
@@ -241,4 +288,14 @@ export class LmdbChunkStore implements ChunkStore {
   #readTotals(): Totals {
     return (this.#totals.get(TOTALS_KEY) as Totals | undefined) ?? EMPTY;
   }
+}
+
+/** Why a transaction failed. lmdb hides the reason of a failed commit in a promise, which must be handled. */
+async function reasonOf(error: unknown): Promise<unknown> {
+  let reason = error;
+  const { commitError } = error as { readonly commitError?: Promise<unknown> };
+  commitError?.catch((hidden: unknown) => (reason = hidden));
+  // It is rejected in the same turn; waiting for itself would hang should a version of lmdb leave it pending.
+  await new Promise((resolve) => setImmediate(resolve));
+  return reason;
 }

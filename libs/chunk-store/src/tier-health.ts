@@ -8,12 +8,16 @@ export interface TierEvents {
 export class TierHealth {
   readonly #tier: string;
   readonly #events: TierEvents;
+  readonly #successesToRecover: number;
   #errorCount = 0;
-  #isFailing = false;
+  /** Successes that are still wanted before the tier counts as working; 0 while it works. */
+  #successesWanted = 0;
 
-  constructor(tier: string, events: TierEvents) {
+  /** `successesToRecover` in a row, without a failure, make a tier that failed one that works. */
+  constructor(tier: string, events: TierEvents, successesToRecover = 1) {
     this.#tier = tier;
     this.#events = events;
+    this.#successesToRecover = successesToRecover;
   }
 
   get errorCount(): number {
@@ -22,14 +26,14 @@ export class TierHealth {
 
   noteFailure(error: unknown): void {
     this.#errorCount++;
-    if (this.#isFailing) return;
-    this.#isFailing = true;
+    const isKnown = this.#successesWanted > 0;
+    this.#successesWanted = this.#successesToRecover;
+    if (isKnown) return;
     this.#events.onTierError(this.#tier, error);
   }
 
   noteSuccess(): void {
-    if (!this.#isFailing) return;
-    this.#isFailing = false;
+    if (this.#successesWanted === 0 || --this.#successesWanted > 0) return;
     this.#events.onTierRecovered?.(this.#tier);
   }
 }

@@ -12,6 +12,8 @@ interface Tier {
 
 /** A tier that falls behind must not hold what it still has to keep in memory without end. */
 const MOST_PENDING_BYTES = 64 * 2 ** 20;
+/** A tier that is full still keeps what is small enough: only many chunks in a row show that it works again. */
+const PUTS_TO_RECOVER = 32;
 
 /**
  * Looks a chunk up in tiers, nearest first, and cuts it when none has it.
@@ -31,7 +33,7 @@ export class TieredChunkStore {
   constructor(stores: readonly ChunkStore[], events: TierEvents) {
     this.#tiers = stores.map((store) => ({
       store,
-      health: new TierHealth(store.tier, events),
+      health: new TierHealth(store.tier, events, PUTS_TO_RECOVER),
       pendingBytes: 0,
     }));
   }

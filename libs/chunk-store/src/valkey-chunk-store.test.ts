@@ -77,10 +77,12 @@ describe.skipIf(!hasServer)('ValkeyChunkStore [needs redis-server]', () => {
       expect(said).toEqual(['valkey fails']);
       server = await startServer(port, folder);
       await vi.waitFor(() => valkey.put('ready', chunk(0)), PATIENCE);
-      await store.getOrCut('d', () => Promise.resolve(chunk(3)));
+      for (const number of Array.from({ length: 32 }).keys()) {
+        await store.getOrCut(`d${number}`, () => Promise.resolve(chunk(3)));
+      }
       await store.settled();
       expect(said).toEqual(['valkey fails', 'valkey works']);
-      expect(await valkey.get('d')).toEqual(chunk(3));
+      expect(await valkey.get('d0')).toEqual(chunk(3));
       await store.close();
       await stopServer(server);
     }));

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { makeSmallDataset } from '../src/small-dataset.ts';
 
 const SHAPE = { depth: 12, height: 20, width: 16 };
 const KILLS = 50;
+const hasPrlimit = spawnSync('prlimit', ['--version']).status === 0;
 
 let folder: string;
 let data: string;
@@ -54,6 +56,28 @@ describe('a chunk cache survives', () => {
     expect(await streamChunksOf(cache.address, candidates, SHAPE)).toEqual(right);
     await cache.stop();
   }, 600_000);
+
+  it.skipIf(!hasPrlimit)(
+    'a full disk: serves from the source, says so once, counts it [needs prlimit]',
+    async () => {
+      const own = await folderOf('full');
+      // Memory for one chunk: what the disk does not take must come from the scans each time.
+      const variables = { CHUNK_CACHE_MEMORY_LIMIT: '8KiB' };
+      const limit = ['prlimit', `--fsize=${128 * 1024}`];
+      const cache = await startChunkCache(own, data, variables, limit);
+      for (let round = 0; round < 3; round++) {
+        expect(await streamChunksOf(cache.address, candidates, SHAPE)).toEqual(right);
+      }
+      const { tiers, ...counts } = await chunkStats(cache.address);
+      expect(counts.failedChunkCount).toBe(0);
+      expect(counts.cutChunkCount).toBeGreaterThan(2 * candidates.length);
+      expect(tiers.find(({ tier }) => tier === 'lmdb')!.errorCount).toBeGreaterThan(0);
+      const { code, stdout } = await cache.stop();
+      expect(code).toBe(0);
+      expect(stdout.match(/tier lmdb fails/g)).toHaveLength(1);
+    },
+    300_000,
+  );
 
   it('64 clients that ask for one cold chunk: it is cut once', async () => {
     const cache = await startChunkCache(await folderOf('crowd'), data);
