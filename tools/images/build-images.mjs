@@ -25,6 +25,7 @@ export async function buildImages() {
       // Works where a build may not make namespaces of its own.
       '--isolation=chroot',
       '--layers',
+      '--force-rm',
       '--file=deploy/images/Containerfile',
       `--target=${target}`,
       `--tag=${imageName(target)}`,
