@@ -40,9 +40,7 @@ export function trainWithContainers() {
         },
         [`${runs}:/var/lib/lunastream/runs`],
       );
-      const file = (name) => `${tls}/${name}`;
-      const flags = ['--tls-cert', file('tls.crt'), '--tls-key', file('tls.key'), '--tls-ca', file('ca.crt')];
-      say(await trainOn(at(trainerPort), ...flags, '--token-file', file('token')));
+      say(await trainOn(at(trainerPort), commandInContainer(tls), ...CLIENT_FLAGS));
       await assertTrained(runs);
     } catch (error) {
       for (const { target, id } of started) say(`${target}:\n${await output('podman', ['logs', id])}`);
@@ -61,18 +59,34 @@ const TLS = {
   LUNASTREAM_PROMETHEUS_LISTEN: 'off',
 };
 
+const CLIENT_FLAGS = [
+  ...['--tls-cert', '/tls/tls.crt', '--tls-key', '/tls/tls.key', '--tls-ca', '/tls/ca.crt'],
+  ...['--token-file', '/tls/token'],
+];
+
+/** What every container has: no privilege, nothing to write to but a temporary folder, this machine's network. */
+const CONFINED = [
+  '--network=host',
+  '--read-only',
+  '--tmpfs=/tmp',
+  '--cap-drop=all',
+  '--security-opt=no-new-privileges',
+];
+
 function containerArguments(target, environment, mounts) {
   return [
     'run',
     '--detach',
     '--log-driver=k8s-file',
-    '--network=host',
-    '--read-only',
-    '--tmpfs=/tmp',
-    '--cap-drop=all',
-    '--security-opt=no-new-privileges',
+    ...CONFINED,
     ...Object.entries(environment).map(([name, value]) => `--env=${name}=${value}`),
     ...mounts.map((mount) => `--volume=${mount}`),
     imageName(target),
   ];
+}
+
+/** The command line of its own image. */
+function commandInContainer(tls) {
+  return (...args) =>
+    output('podman', ['run', '--rm', ...CONFINED, `--volume=${tls}:/tls:ro`, imageName('cli'), ...args]);
 }

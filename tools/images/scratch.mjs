@@ -95,17 +95,17 @@ export async function assertTrained(folder) {
 /** A container that is asked for may take a while on a busy machine. */
 const START_TIMEOUT_MS = 120_000;
 
-/** Starts a run on a trainer as soon as it answers, and shows it to its end. */
-export async function trainOn(trainer, ...flags) {
+/** Starts a run on a trainer as soon as it answers, and shows it to its end; `command` runs our command line. */
+export async function trainOn(trainer, command, ...flags) {
   const deadline = performance.now() + START_TIMEOUT_MS;
   for (;;) {
     try {
-      await lunastream('runs', '--trainer', trainer, ...flags);
+      await command('runs', '--trainer', trainer, ...flags);
       break;
     } catch (error) {
       if (performance.now() > deadline) throw error;
       await new Promise((resolve) => setTimeout(resolve, 500));
     }
   }
-  return lunastream('train', '--trainer', trainer, ...SMALL_RUN, ...flags);
+  return command('train', '--trainer', trainer, ...SMALL_RUN, ...flags);
 }

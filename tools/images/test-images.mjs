@@ -4,6 +4,7 @@ import { say } from '../workflow/process.mjs';
 import { buildImages, inspectImages } from './build-images.mjs';
 import { trainWithKube } from './kube-stack.mjs';
 import { trainWithContainers } from './container-stack.mjs';
+import { leftovers } from './leftovers.mjs';
 import { assertPrograms } from './programs.mjs';
 
 const STEPS = {
@@ -19,16 +20,22 @@ if (unknown.length > 0) {
   say(`Cannot test images: steps are ${Object.keys(STEPS).join(', ')}, got ${unknown.join(', ')}`);
   process.exit(2);
 }
-for (const [name, { needs, run }] of Object.entries(STEPS)) {
-  if (asked.length > 0 && !asked.includes(name)) continue;
-  await assertPrograms(needs);
+const steps = Object.entries(STEPS).filter(([name]) => asked.length === 0 || asked.includes(name));
+for (const [, { needs }] of steps) await assertPrograms(needs);
+const before = await leftovers();
+let failed = false;
+for (const [name, { run }] of steps) {
   const startMs = performance.now();
   try {
     await run();
   } catch (error) {
     say(error.message);
     say(`${name}: failed`);
-    process.exit(1);
+    failed = true;
+    break;
   }
   say(`${name}: passed after ${((performance.now() - startMs) / 1000).toFixed(0)} s`);
 }
+const left = [...(await leftovers())].filter((thing) => !before.has(thing));
+say(left.length === 0 ? 'nothing is left of it' : `left behind: ${left.join(', ')}`);
+process.exitCode = failed || left.length > 0 ? 1 : 0;
