@@ -31,8 +31,8 @@ export const DASHBOARDS = [TRAINING, DATA_PLANE, SERVICES] as const;
 
 const RULES_HEAD = '# Made by `npm run gen` from tools/dashboards/src/rules.ts.\n';
 
-/** Prometheus's rules as its rule files are written. */
-function rulesFile(): string {
+/** Prometheus's rules, in groups. */
+function ruleGroups() {
   const alerts = ALERT_RULES.map((rule) => ({
     alert: rule.alert,
     expr: alertExpression(rule),
@@ -40,11 +40,26 @@ function rulesFile(): string {
     labels: { severity: rule.severity },
     annotations: { summary: rule.summary, description: rule.description },
   }));
-  const groups = [
+  return [
     { name: 'lunastream-recording', rules: RECORDING_RULES },
     { name: 'lunastream-alerts', rules: alerts },
   ];
-  return RULES_HEAD + stringify({ groups }, { lineWidth: 0 });
+}
+
+/** The rules as Prometheus reads them from a file. */
+function rulesFile(): string {
+  return RULES_HEAD + stringify({ groups: ruleGroups() }, { lineWidth: 0 });
+}
+
+/** The rules as the Prometheus operator takes them from a cluster. */
+function prometheusRule(): string {
+  const manifest = {
+    apiVersion: 'monitoring.coreos.com/v1',
+    kind: 'PrometheusRule',
+    metadata: { name: 'lunastream' },
+    spec: { groups: ruleGroups() },
+  };
+  return RULES_HEAD + stringify(manifest, { lineWidth: 0 });
 }
 
 /** Everything that this project makes, formatted as the repository is. */
@@ -55,6 +70,7 @@ export async function generateFiles(root: string): Promise<GeneratedFiles> {
       (spec) => [`deploy/grafana/dashboards/${spec.uid}.json`, JSON.stringify(toDashboard(spec))] as const,
     ),
     ['deploy/prometheus/rules/lunastream.yml', rulesFile()],
+    ['deploy/k8s/components/monitoring/rules.yaml', prometheusRule()],
   ];
   const formatted = written.map(async ([path, text]) => {
     const options = await resolveConfig(join(root, path));

@@ -9,6 +9,16 @@ export interface Manifest {
 
 export type Labels = Readonly<Record<string, string>>;
 
+/** Which objects a Service, policy, budget or monitor is about, by their labels. */
+export interface Selector {
+  readonly matchLabels?: Labels;
+  readonly matchExpressions?: readonly {
+    readonly key: string;
+    readonly operator: string;
+    readonly values?: readonly string[];
+  }[];
+}
+
 export interface EnvironmentVariable {
   readonly name: string;
   readonly value?: string;
@@ -22,7 +32,10 @@ export interface Container {
   readonly name: string;
   readonly image: string;
   readonly env?: readonly EnvironmentVariable[];
-  readonly envFrom?: readonly { readonly configMapRef?: { readonly name: string } }[];
+  readonly envFrom?: readonly {
+    readonly configMapRef?: { readonly name: string };
+    readonly secretRef?: { readonly name: string };
+  }[];
   readonly ports?: readonly { readonly name: string; readonly containerPort: number }[];
   readonly startupProbe?: Probe;
   readonly livenessProbe?: Probe;
@@ -48,6 +61,7 @@ export interface PodSpec {
     readonly seccompProfile?: { readonly type: string };
   };
   readonly hostNetwork?: boolean;
+  readonly volumes?: readonly { readonly name: string; readonly configMap?: { readonly name: string } }[];
 }
 
 /** A workload and the pods that it makes. */
@@ -95,6 +109,22 @@ export function environmentOf(
 }
 
 /** Whether `labels` have all that `selector` asks for. */
-export function matches(selector: { readonly matchLabels?: Labels } | undefined, labels: Labels): boolean {
-  return Object.entries(selector?.matchLabels ?? {}).every(([name, value]) => labels[name] === value);
+export function matches(selector: Selector | undefined, labels: Labels): boolean {
+  return (
+    Object.entries(selector?.matchLabels ?? {}).every(([name, value]) => labels[name] === value) &&
+    (selector?.matchExpressions ?? []).every(
+      ({ key, operator, values }) => operator === 'In' && values?.includes(labels[key] ?? '') === true,
+    )
+  );
+}
+
+/** The name and spec of every object of a kind. */
+export function specsOf<Spec>(manifests: readonly Manifest[], kind: string) {
+  return manifests
+    .filter((manifest) => manifest.kind === kind)
+    .map(({ metadata, spec }) => ({
+      name: metadata.name,
+      labels: metadata.labels ?? {},
+      spec: spec as Spec,
+    }));
 }

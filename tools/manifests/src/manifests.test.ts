@@ -1,8 +1,9 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { workspaceRoot } from '@lunastream/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Manifest } from './manifest.ts';
+import { parseAllDocuments, stringify } from 'yaml';
+import { containersOf, workloadsOf, type Manifest } from './manifest.ts';
 import { hasKubectl, render, renderWith } from './render.ts';
 import { RULES } from './rules.ts';
 import { schemaFaults, unknownFields } from './schema.ts';
@@ -27,6 +28,8 @@ async function faultsOf(manifests: readonly Manifest[]): Promise<string[]> {
 
 const overlays = readdirSync(join(K8S_FOLDER, 'overlays'));
 const components = readdirSync(join(K8S_FOLDER, 'components'));
+/** All that go together: one of the two autoscalers, and the run before what changes it. */
+const TOGETHER = ['run-job', ...components.filter((name) => name !== 'run-job' && name !== 'keda')];
 
 describe.skipIf(!hasKubectl)('the manifests of deploy/k8s [needs kubectl]', () => {
   it.each(overlays)('keep schemas and rules in overlay %s', async (overlay) => {
@@ -37,12 +40,31 @@ describe.skipIf(!hasKubectl)('the manifests of deploy/k8s [needs kubectl]', () =
     expect(await faultsOf(renderWith(K8S_FOLDER, [component]))).toEqual([]);
   });
 
-  it('keep schemas and rules with a run as a Job, TLS, token and GPU together', async () => {
-    const manifests = renderWith(K8S_FOLDER, ['run-job', 'tls', 'token', 'gpu-nvidia', 'monitoring', 'hpa']);
+  it('keep schemas and rules with all components together', async () => {
+    const manifests = renderWith(K8S_FOLDER, TOGETHER);
     expect(manifests.map(({ kind }) => kind)).toEqual(
-      expect.arrayContaining(['Job', 'HorizontalPodAutoscaler', 'ServiceMonitor']),
+      expect.arrayContaining(['Job', 'HorizontalPodAutoscaler', 'ServiceMonitor', 'PrometheusRule']),
     );
     expect(await faultsOf(manifests)).toEqual([]);
+  });
+
+  it('give Grafana every dashboard, as it was generated', () => {
+    const folder = join(workspaceRoot, 'deploy/grafana/dashboards');
+    const files = readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')]);
+    const given = renderWith(K8S_FOLDER, ['dashboards'])
+      .filter(({ metadata }) => metadata.labels?.['grafana_dashboard'] === '1')
+      .flatMap(({ data }) => Object.entries(data ?? {}));
+    expect(Object.fromEntries(given)).toEqual(Object.fromEntries(files));
+  });
+
+  it('give a run as a Job the certificates, the token and the GPU', () => {
+    const job = workloadsOf(renderWith(K8S_FOLDER, TOGETHER)).find(({ kind }) => kind === 'Job')!;
+    const [trainer, command] = containersOf(job);
+    for (const container of [trainer!, command!])
+      expect(container.volumeMounts?.map(({ mountPath }) => mountPath)).toEqual(
+        expect.arrayContaining(['/etc/lunastream/tls', '/etc/lunastream/token']),
+      );
+    expect(trainer!.resources?.limits).toHaveProperty(['nvidia.com/gpu'], 1);
   });
 });
 
@@ -71,7 +93,7 @@ const PLANTED: readonly Planted[] = [
     'a shared variable that is no setting',
     /LUNASTREAM_DRAIN_TIMEOUT_MS:/,
     'LUNASTREAM_DRAIN_TIME:',
-    /LUNASTREAM_DRAIN_TIME must be a setting of every service/,
+    /LUNASTREAM_DRAIN_TIME must be a setting of augmentation/,
   ],
   ['another port than the settings', /0\.0\.0\.0:50052/, '0.0.0.0:50062', /port 50062 must be declared/],
   [
@@ -151,15 +173,92 @@ const PLANTED: readonly Planted[] = [
   ['a budget that lets nobody go', /maxUnavailable: 50%/, 'maxUnavailable: 0', /must let a pod go/],
 ];
 
+/** And what they must refuse of all components together. */
+const PLANTED_IN_COMPONENTS: readonly Planted[] = [
+  [
+    'certificates that no volume has',
+    /mountPath: \/etc\/lunastream\/tls\n/,
+    'mountPath: /etc/lunastream/keys\n',
+    /LUNASTREAM_TLS_CERT must be in a volume, got \/etc\/lunastream\/tls\/tls\.crt/,
+  ],
+  [
+    'data that no volume has',
+    /s3:\/\/luna16/,
+    '/data',
+    /CHUNK_CACHE_DATASETS must be in a volume, got \/data/,
+  ],
+  [
+    'a folder that is not set, where the default cannot be written',
+    /- name: CHUNK_CACHE_COPY_FOLDER\n +value: \S+\n/,
+    '',
+    /CHUNK_CACHE_COPY_FOLDER must be a writable volume, got none/,
+  ],
+  [
+    'one pod of many',
+    /dns:\/\/\/chunk-cache:50051/,
+    'chunk-cache:50051',
+    /AUGMENTATION_CHUNK_CACHE_ADDRESS must be dns:\/\/\/chunk-cache:50051 to use every pod/,
+  ],
+  [
+    'a shared store that is no Service',
+    /redis:\/\/valkey:6379/,
+    'redis://redis:6379',
+    /CHUNK_CACHE_SHARED_STORE must name a Service and its port, got redis:6379/,
+  ],
+  [
+    'a shared store that caches may not call',
+    /- port: 6379\n/,
+    '- port: 6380\n',
+    /egress of chunk-cache must be allowed to valkey on 6379/,
+  ],
+  [
+    "another program's image that may change",
+    /valkey\/valkey:[\d.]+/,
+    'valkey/valkey:8',
+    /image valkey\/valkey:8 must have a whole version as its tag/,
+  ],
+  [
+    'a ConfigMap that is not there',
+    /configMap:\n( +)name: otel-collector-\w+/,
+    'configMap:\n$1name: otel-collector',
+    /ConfigMap otel-collector must be there/,
+  ],
+  [
+    'a job that no alert asks for',
+    /jobLabel: app\.kubernetes\.io\/part-of\n {2}selector/,
+    'jobLabel: app.kubernetes.io/name\n  selector',
+    /must be scraped as job lunastream, got/,
+  ],
+  [
+    'a trainer that nobody scrapes',
+    /podMetricsEndpoints:\n( +- interval: 15s\n +)port: metrics/,
+    'podMetricsEndpoints:\n$1port: prometheus',
+    /Job run: must be scraped by one monitor, got 0/,
+  ],
+  [
+    'metrics that Prometheus may not ask for',
+    /- port: metrics\n( +)podSelector/,
+    '- port: grpc\n$1podSelector',
+    /must be open to Prometheus, no NetworkPolicy allows it/,
+  ],
+  [
+    'a policy for nobody',
+    /(name: otel-collector-clients[^]*?)- augmentation\n[^]*?- trainer\n/,
+    '$1- worker\n',
+    /NetworkPolicy otel-collector-clients must select a workload/,
+  ],
+];
+
+const toText = (manifests: readonly Manifest[]) =>
+  manifests.map((manifest) => stringify(manifest, { lineWidth: 0 })).join('---\n');
+const parse = (text: string) => parseAllDocuments(text).map((document) => document.toJS() as Manifest);
+
 describe.skipIf(!hasKubectl)('a planted fault is refused [needs kubectl]', () => {
   let text: string;
-  let parse: (text: string) => Manifest[];
-  beforeAll(async () => {
-    const { parseAllDocuments, stringify } = await import('yaml');
-    text = render(join(K8S_FOLDER, 'overlays/local'))
-      .map((manifest) => stringify(manifest, { lineWidth: 0 }))
-      .join('---\n');
-    parse = (changed) => parseAllDocuments(changed).map((document) => document.toJS() as Manifest);
+  let componentsText: string;
+  beforeAll(() => {
+    text = toText(render(join(K8S_FOLDER, 'overlays/local')));
+    componentsText = toText(renderWith(K8S_FOLDER, TOGETHER));
   });
 
   it.each(PLANTED_IN_FIELDS)('%s', async (_name, pattern, replacement, fault) => {
@@ -170,5 +269,10 @@ describe.skipIf(!hasKubectl)('a planted fault is refused [needs kubectl]', () =>
   it.each(PLANTED)('%s', (_name, pattern, replacement, fault) => {
     expect(text).toMatch(pattern);
     expect(brokenRules(parse(text.replace(pattern, replacement))).join('\n')).toMatch(fault);
+  });
+
+  it.each(PLANTED_IN_COMPONENTS)('of components: %s', (_name, pattern, replacement, fault) => {
+    expect(componentsText).toMatch(pattern);
+    expect(brokenRules(parse(componentsText.replace(pattern, replacement))).join('\n')).toMatch(fault);
   });
 });

@@ -3,15 +3,17 @@ import {
   environmentOf,
   matches,
   serviceOf,
+  specsOf,
   workloadsOf,
   type Labels,
   type Manifest,
+  type Selector,
   type Workload,
 } from './manifest.ts';
 import type { Rule } from './pod-rules.ts';
 
 interface Peer {
-  readonly podSelector?: { readonly matchLabels?: Labels };
+  readonly podSelector?: Selector;
   readonly namespaceSelector?: unknown;
 }
 interface PolicyRule {
@@ -20,12 +22,13 @@ interface PolicyRule {
   readonly ports?: readonly { readonly port?: number | string }[];
 }
 interface PolicySpec {
-  readonly podSelector: { readonly matchLabels?: Labels };
+  readonly podSelector: Selector;
   readonly policyTypes: readonly string[];
   readonly ingress?: readonly PolicyRule[];
   readonly egress?: readonly PolicyRule[];
 }
 interface ServiceSpec {
+  readonly clusterIP?: string;
   readonly selector: Labels;
   readonly ports: readonly {
     readonly name: string;
@@ -39,25 +42,28 @@ interface Call {
   readonly from: Workload;
   readonly to: Workload;
   readonly port: number;
+  readonly portName: string;
 }
 
-const TARGET = /(?:^|,|\/\/\/)([a-z][a-z0-9-]*):(\d+)/g;
-
-const specsOf = <Spec>(manifests: readonly Manifest[], kind: string) =>
-  manifests
-    .filter((manifest) => manifest.kind === kind)
-    .map(({ metadata, spec }) => ({ name: metadata.name, spec: spec as Spec }));
+/** Settings that name servers: addresses of our services, and URLs of others. */
+const NAMES_SERVERS = /_ADDRESS(?:ES)?$|_SHARED_STORE$|_OTLP_ENDPOINT$/;
+/** Those whose clients use every server that a name stands for, if they are told to look. */
+const NAMES_EVERY_SERVER = ['AUGMENTATION_CHUNK_CACHE_ADDRESS', 'TRAINER_WORKER_ADDRESSES'];
+const TARGET = /(?:^|,|\/\/\/?)([a-z][a-z0-9-]*):(\d+)/g;
+/** Ports that the platform and Prometheus ask; policies for them are not about calls. */
+const NOT_CALLED = ['probes', 'metrics', 'health'];
 
 function targetsOf(manifests: readonly Manifest[]) {
   return workloadsOf(manifests).flatMap((from) =>
     containersOf(from)
       .filter((container) => serviceOf(container) !== undefined)
       .flatMap((container) => Object.entries(environmentOf(container, manifests)))
-      .filter(([name]) => /_ADDRESS(?:ES)?$/.test(name))
+      .filter(([name]) => NAMES_SERVERS.test(name))
       .flatMap(([name, value]) =>
         [...value.matchAll(TARGET)].map(([, host, port]) => ({
           from,
           name,
+          value,
           host: host!,
           port: Number(port),
         })),
@@ -72,7 +78,8 @@ function callsOf(manifests: readonly Manifest[]): Call[] {
     const to = workloadsOf(manifests).find(
       ({ labels }) => service && matches({ matchLabels: service.spec.selector }, labels),
     );
-    return to === undefined ? [] : [{ from, to, port }];
+    const portName = service?.spec.ports.find((one) => one.port === port)?.name ?? '';
+    return to === undefined ? [] : [{ from, to, port, portName }];
   });
 }
 
@@ -100,7 +107,17 @@ export const serviceRule: Rule = (manifests) => {
       )
       .map((port) => `Service ${name}: port ${port.name} must be a port of the pods that it selects`);
   });
-  return [...unknown, ...dangling];
+  const first = targetsOf(manifests)
+    .filter(({ name, host, value }) => {
+      const service = services.find((one) => one.name === host);
+      const isHeadless = service?.spec.clusterIP === 'None';
+      return NAMES_EVERY_SERVER.includes(name) && isHeadless && !value.startsWith('dns:///');
+    })
+    .map(
+      ({ from, name, value }) =>
+        `${from.kind} ${from.name}: ${name} must be dns:///${value} to use every pod, got ${value}`,
+    );
+  return [...unknown, ...dangling, ...first];
 };
 
 function allows(
@@ -118,14 +135,16 @@ function allows(
   );
 }
 
-/** A call that could be made: from the pods of one workload to a gRPC port of another's. */
+/** A call that could be made: from the pods of one workload to a port of another's. */
 function possibleCalls(manifests: readonly Manifest[]): Call[] {
   const workloads = workloadsOf(manifests);
   return workloads.flatMap((to) =>
     containersOf(to)
       .flatMap(({ ports }) => ports ?? [])
-      .filter(({ name }) => name === 'grpc')
-      .flatMap(({ containerPort: port }) => workloads.map((from) => ({ from, to, port }))),
+      .filter(({ name }) => !NOT_CALLED.includes(name))
+      .flatMap(({ containerPort: port, name: portName }) =>
+        workloads.map((from) => ({ from, to, port, portName })),
+      ),
   );
 }
 
@@ -139,22 +158,22 @@ export const networkPolicyRule: Rule = (manifests) => {
   const made = callsOf(manifests);
   const isMade = ({ from, to, port }: Call) =>
     made.some((call) => call.from.name === from.name && call.to.name === to.name && call.port === port);
-  const isAllowed = (side: 'ingress' | 'egress', own: Labels, peer: Labels, port: number) =>
+  const isAllowed = (side: 'ingress' | 'egress', own: Labels, peer: Labels, { port, portName }: Call) =>
     policies.some(
       (policy) =>
         matches(policy.podSelector, own) &&
-        allows(policy[side], side === 'ingress' ? 'from' : 'to', peer, ['grpc', port]),
+        allows(policy[side], side === 'ingress' ? 'from' : 'to', peer, [portName, port]),
     );
   const faults = possibleCalls(manifests).flatMap((call) => {
     const { from, to, port } = call;
     const [verb, reason] = isMade(call) ? ['must', 'make'] : ['must not', 'do not make'];
     const sides = [
       {
-        isRight: isAllowed('egress', from.labels, to.labels, port) === isMade(call),
+        isRight: isAllowed('egress', from.labels, to.labels, call) === isMade(call),
         text: `egress of ${from.name} ${verb} be allowed to ${to.name}`,
       },
       {
-        isRight: isAllowed('ingress', to.labels, from.labels, port) === isMade(call),
+        isRight: isAllowed('ingress', to.labels, from.labels, call) === isMade(call),
         text: `ingress of ${to.name} ${verb} be allowed from ${from.name}`,
       },
     ];

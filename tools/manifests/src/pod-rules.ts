@@ -13,8 +13,8 @@ import type { ServiceFacts } from './service-facts.ts';
 /** A rule that manifests must keep: a sentence per fault. */
 export type Rule = (manifests: readonly Manifest[], facts: ServiceFacts) => string[];
 
-/** Variables that no setting of ours reads: OpenTelemetry's and Node's own, and what arguments refer to. */
-const FOREIGN_VARIABLES = /^(?:OTEL_|NODE_|RUN_SEED$)/;
+/** Variables that no setting of ours reads: OpenTelemetry's, the AWS SDK's and Node's own, and what arguments refer to. */
+const FOREIGN_VARIABLES = /^(?:OTEL_|AWS_|NODE_|RUN_SEED$)/;
 /** Beyond waiting: the second that ended streams get, connections, stores and telemetry. */
 const CLOSING_SECONDS = 10;
 
@@ -24,12 +24,12 @@ type ContainerRule = (
   context: { manifests: readonly Manifest[]; facts: ServiceFacts },
 ) => string[];
 
-/** A rule about each container of ours. */
-function ofContainers(rule: ContainerRule): Rule {
+/** A rule about each container, or only about those of ours or of others. */
+function ofContainers(rule: ContainerRule, which: 'all' | 'ours' | 'others' = 'ours'): Rule {
   return (manifests, facts) =>
     workloadsOf(manifests).flatMap((workload) =>
       containersOf(workload)
-        .filter((container) => serviceOf(container) !== undefined)
+        .filter((container) => which === 'all' || (which === 'ours') === (serviceOf(container) !== undefined))
         .flatMap((container) =>
           rule(container, workload, { manifests, facts }).map(
             (fault) => `${workload.kind} ${workload.name}, ${container.name}: ${fault}`,
@@ -40,24 +40,13 @@ function ofContainers(rule: ContainerRule): Rule {
 
 const portOf = (address: string) => Number(address.slice(address.lastIndexOf(':') + 1));
 
-/** Every variable is a setting of the service that gets it. */
-export const environmentRule = ofContainers((container, _, { facts }) => {
+/** Every variable, its own or of a ConfigMap, is a setting of the service that gets it. */
+export const environmentRule = ofContainers((container, _, { manifests, facts }) => {
   const known = facts.variables[serviceOf(container)!] ?? [];
-  return (container.env ?? [])
-    .filter(({ name }) => !known.includes(name) && !FOREIGN_VARIABLES.test(name))
-    .map(({ name }) => `${name} must be a setting of ${serviceOf(container)}`);
+  return Object.keys(environmentOf(container, manifests))
+    .filter((name) => !known.includes(name) && !FOREIGN_VARIABLES.test(name))
+    .map((name) => `${name} must be a setting of ${serviceOf(container)}`);
 });
-
-/** Variables of shared ConfigMaps are settings of every service. */
-export const sharedSettingsRule: Rule = (manifests, facts) =>
-  manifests
-    .filter(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name.startsWith('lunastream-'))
-    .filter(({ data }) => Object.keys(data ?? {}).some((name) => name.startsWith('LUNASTREAM_')))
-    .flatMap(({ data = {} }) =>
-      Object.keys(data)
-        .filter((name) => Object.values(facts.variables).some((known) => !known.includes(name)))
-        .map((name) => `ConfigMap lunastream: ${name} must be a setting of every service`),
-    );
 
 /** Ports are those that the settings listen on, and no others. */
 export const portRule = ofContainers((container, _, { manifests }) => {
@@ -127,6 +116,13 @@ export const imageRule = ofContainers((container, _, { facts }) => {
   ];
 });
 
+/** Programs of others have a version that stays what it is, too. */
+export const pinnedImageRule = ofContainers(
+  ({ image }) =>
+    /:v?\d+\.\d+\.\d+[^:/]*$/.test(image) ? [] : [`image ${image} must have a whole version as its tag`],
+  'others',
+);
+
 /** No root, no privilege, no token of the cluster, nothing written but to volumes. */
 export const privilegeRule = ofContainers(({ securityContext, resources }, { pod }) => {
   const rules: readonly [boolean, string][] = [
@@ -144,15 +140,65 @@ export const privilegeRule = ofContainers(({ securityContext, resources }, { pod
     ],
   ];
   return rules.filter(([holds]) => !holds).map(([, fault]) => fault);
+}, 'all');
+
+/** What a service writes to is a volume: the root file system is read-only, and so are the folders that settings default to. */
+export const folderRule = ofContainers((container, _, { manifests, facts }) => {
+  const environment = environmentOf(container, manifests);
+  const folders = (facts.variables[serviceOf(container)!] ?? [])
+    .filter((name) => serviceOf(container) !== 'cli' && isWritten(name, environment))
+    .map((name) => [name, environment[name]] as const);
+  return folders
+    .filter(([, path]) => path === undefined || !isBelow(path, container, { writable: true }))
+    .map(([name, path]) => `${name} must be a writable volume, got ${path ?? 'none'}`);
 });
 
-/** What a service writes to is a volume: the root file system is read-only. */
-export const folderRule = ofContainers((container, _, { manifests }) => {
-  const mounts = (container.volumeMounts ?? []).filter(({ readOnly }) => readOnly !== true);
-  return Object.entries(environmentOf(container, manifests))
-    .filter(([name]) => name.endsWith('_FOLDER'))
-    .filter(
-      ([, path]) => !mounts.some(({ mountPath }) => path === mountPath || path.startsWith(`${mountPath}/`)),
-    )
-    .map(([name, path]) => `${name} must be a writable volume, got ${path}`);
-});
+/** Folders of local data sets are written to where there are some. */
+function isWritten(name: string, environment: Readonly<Record<string, string>>): boolean {
+  return (
+    name.endsWith('_FOLDER') &&
+    (!name.startsWith('TRAINER_LOCAL_') || 'TRAINER_LOCAL_DATASETS' in environment)
+  );
+}
+
+function isBelow(
+  path: string,
+  { volumeMounts = [] }: Container,
+  { writable }: { writable: boolean },
+): boolean {
+  return volumeMounts.some(
+    ({ mountPath, readOnly }) =>
+      (path === mountPath || path.startsWith(`${mountPath}/`)) && !(writable && readOnly === true),
+  );
+}
+
+/** Certificates, keys, tokens and data that settings name are in volumes. */
+export const mountedFileRule = ofContainers((container, _, { manifests }) =>
+  Object.entries(environmentOf(container, manifests))
+    .flatMap(([name, value]) => filesOf(name, value).map((path) => [name, path] as const))
+    .filter(([, path]) => !isBelow(path, container, { writable: false }))
+    .map(([name, path]) => `${name} must be in a volume, got ${path}`),
+);
+
+function filesOf(name: string, value: string): string[] {
+  if (/_TLS_(?:CERT|KEY|CA)$|_TOKEN_FILE$/.test(name)) return [value];
+  if (!name.endsWith('_DATASETS')) return [];
+  return value
+    .split(',')
+    .map((entry) => entry.slice(entry.indexOf('=') + 1))
+    .filter((place) => place.startsWith('/'));
+}
+
+/** ConfigMaps that containers and volumes refer to are there. Secrets are made by others. */
+export const configMapRule: Rule = (manifests) => {
+  const names = manifests.filter(({ kind }) => kind === 'ConfigMap').map(({ metadata }) => metadata.name);
+  return workloadsOf(manifests).flatMap((workload) => {
+    const referred = [
+      ...containersOf(workload).flatMap(({ envFrom = [] }) => envFrom.map((from) => from.configMapRef?.name)),
+      ...(workload.pod.volumes ?? []).map((volume) => volume.configMap?.name),
+    ];
+    return referred
+      .filter((name) => name !== undefined && !names.includes(name))
+      .map((name) => `${workload.kind} ${workload.name}: ConfigMap ${name} must be there`);
+  });
+};

@@ -1,27 +1,34 @@
+import { monitorRule, policyTargetRule } from './monitor-rules.ts';
 import { disruptionRule, networkPolicyRule, serviceRule } from './network-rules.ts';
 import {
+  configMapRule,
   environmentRule,
   folderRule,
   gracePeriodRule,
   imageRule,
+  mountedFileRule,
+  pinnedImageRule,
   portRule,
   privilegeRule,
   probeRule,
-  sharedSettingsRule,
   type Rule,
 } from './pod-rules.ts';
 
 /** What manifests must agree with, beside their schemas. */
 export const RULES: readonly Rule[] = [
   environmentRule,
-  sharedSettingsRule,
   portRule,
   probeRule,
   gracePeriodRule,
   imageRule,
+  pinnedImageRule,
   privilegeRule,
   folderRule,
+  mountedFileRule,
+  configMapRule,
   serviceRule,
   networkPolicyRule,
+  policyTargetRule,
+  monitorRule,
   disruptionRule,
 ];
