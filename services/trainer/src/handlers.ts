@@ -11,9 +11,9 @@ import {
 } from '@lunastream/service-kit';
 import { status } from '@grpc/grpc-js';
 import { EngineStartError, RunFolderError, UnusableDatasetError } from './errors.ts';
-import { TrainerBusyError, type RunManager } from './run-manager.ts';
-import { RunSettingsError } from './run-settings.ts';
-import { fromWireSettings, toWireEvent, toWireRun, toWireState } from './run-wire.ts';
+import { TrainerBusyError, type RunManager } from './runs/run-manager.ts';
+import { RunSettingsError } from './runs/run-settings.ts';
+import { fromWireSettings, toWireEvent, toWireRun, toWireState } from './runs/run-wire.ts';
 
 const DEFAULT_LIST_LIMIT = 100;
 const MAX_LIST_LIMIT = 1000;

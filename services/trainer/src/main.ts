@@ -1,11 +1,11 @@
 import { runService } from '@lunastream/service-kit';
 import { settings } from './config.ts';
 import { createHandlers } from './handlers.ts';
-import { openLocalSupply } from './local-supply.ts';
-import { RunManager } from './run-manager.ts';
-import { RunsTelemetry } from './telemetry.ts';
-import { ThreadedEngine } from './threaded-engine.ts';
-import { startWorkerSupply } from './worker-supply.ts';
+import { openLocalSupply } from './supply/local-supply.ts';
+import { RunManager } from './runs/run-manager.ts';
+import { RunsTelemetry } from './runs/telemetry.ts';
+import { ThreadedEngine } from './engine/threaded-engine.ts';
+import { startWorkerSupply } from './supply/worker-supply.ts';
 
 await runService(
   {

@@ -1,5 +1,5 @@
 import type { Batch, BatchResult, ModelState, ModelTensor } from '@lunastream/engine';
-import type { RunEngine } from '../src/run-manager.ts';
+import type { RunEngine } from '../src/runs/run-manager.ts';
 
 /** One batch as the engine got it. */
 export interface SeenBatch {

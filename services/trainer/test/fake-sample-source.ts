@@ -1,5 +1,10 @@
 import { voxelCount } from '@lunastream/volume';
-import type { SamplePlan, SampleSource, SampleSourceEvents, SampleStream } from '../src/sample-source.ts';
+import type {
+  SamplePlan,
+  SampleSource,
+  SampleSourceEvents,
+  SampleStream,
+} from '../src/supply/sample-source.ts';
 
 /**
  * Samples without workers. As of the real ones, a sample's voxels follow from its plan alone: the centre's x, and what

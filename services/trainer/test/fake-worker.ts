@@ -7,7 +7,7 @@ import {
   type StreamSamplesResponse,
 } from '@lunastream/contracts';
 import { voxelCount } from '@lunastream/volume';
-import type { SampleClient } from '../src/worker-pool.ts';
+import type { SampleClient } from '../src/supply/worker-pool.ts';
 
 /** One lease as a worker got it. */
 export interface FakeLease {

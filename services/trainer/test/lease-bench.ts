@@ -3,9 +3,9 @@ import { NO_AUGMENTATION } from '@lunastream/augmentation';
 import type { ServerAddress } from '@lunastream/service-kit';
 import { xyzMm } from '@lunastream/volume';
 import { vi } from 'vitest';
-import { LeaseScheduler } from '../src/lease-scheduler.ts';
-import type { SamplePlan, SampleStream } from '../src/sample-source.ts';
-import { WorkerPool } from '../src/worker-pool.ts';
+import { LeaseScheduler } from '../src/supply/lease-scheduler.ts';
+import type { SamplePlan, SampleStream } from '../src/supply/sample-source.ts';
+import { WorkerPool } from '../src/supply/worker-pool.ts';
 import { answerAll, grpcError, sampleAnswer, type AnswerLease, type FakeWorker } from './fake-worker.ts';
 
 export const CHUNK_SHAPE = { depth: 1, height: 1, width: 2 };

@@ -1,9 +1,9 @@
 import { NO_AUGMENTATION } from '@lunastream/augmentation';
-import { RunFolder } from '../src/run-folder.ts';
-import { RunJournal, type BatchProgress, type RunEvent } from '../src/run-journal.ts';
-import type { RunSettings } from '../src/run-settings.ts';
-import { splitDataset } from '../src/split-dataset.ts';
-import { TrainingRun, type TrainingRunParts } from '../src/training-run.ts';
+import { RunFolder } from '../src/runs/run-folder.ts';
+import { RunJournal, type BatchProgress, type RunEvent } from '../src/runs/run-journal.ts';
+import type { RunSettings } from '../src/runs/run-settings.ts';
+import { splitDataset } from '../src/runs/split-dataset.ts';
+import { TrainingRun, type TrainingRunParts } from '../src/runs/training-run.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeEngine, type FakeEngineOptions } from './fake-engine.ts';
 import { FakeSampleSource } from './fake-sample-source.ts';

@@ -2,8 +2,8 @@ import { CHAPTER_AUGMENTATION } from '@lunastream/augmentation';
 import type { Candidate } from '@lunastream/dataset';
 import { xyzMm } from '@lunastream/volume';
 import type { TrainingDataset } from '../src/dataset-client.ts';
-import { CHAPTER_LEARNING } from '../src/learning-settings.ts';
-import type { RunSettings } from '../src/run-settings.ts';
+import { CHAPTER_LEARNING } from '../src/runs/learning-settings.ts';
+import type { RunSettings } from '../src/runs/run-settings.ts';
 
 /** Settings of a run that a fake engine does in milliseconds. */
 export const SETTINGS: RunSettings = {

@@ -1,4 +1,4 @@
-import type { RunsObserver, WatchedRun } from '../src/run-observer.ts';
+import type { RunsObserver, WatchedRun } from '../src/runs/run-observer.ts';
 
 /** Watches nothing. */
 export const UNOBSERVED_RUN: WatchedRun = {
