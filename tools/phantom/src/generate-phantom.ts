@@ -16,9 +16,14 @@ import {
   type PhantomManifest,
   type SeriesRecord,
 } from './phantom-manifest.ts';
-import { placeNodules, type PlacedNodule } from './place-nodules.ts';
+import { placeNodules, type PlacedNodule } from './nodules/place-nodules.ts';
 import { PhantomStage, stageStream } from './random-stages.ts';
-import { REAL_ATTRIBUTION, REAL_LICENCE_FILES, RealBackgrounds, realScanFolder } from './real-background.ts';
+import {
+  REAL_ATTRIBUTION,
+  REAL_LICENCE_FILES,
+  RealBackgrounds,
+  realScanFolder,
+} from './real/real-background.ts';
 import type { ScanBackground } from './scan-background.ts';
 import {
   compilePhantomSettings,
@@ -26,9 +31,9 @@ import {
   type PhantomSettings,
   type RawPhantomSettings,
 } from './settings.ts';
-import { makeSyntheticBackground } from './synthetic-chest.ts';
+import { makeSyntheticBackground } from './synthetic/synthetic-chest.ts';
 import { findExisting, writeWhole } from './target-folder.ts';
-import type { Vector } from './vector.ts';
+import type { Vector } from './geometry/vector.ts';
 
 export interface PhantomProgress {
   /** Scans written so far. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { drawLookAlikes, pointSource, SpacedPoints } from './look-alikes.ts';
 import { stageStream } from './random-stages.ts';
-import { distance, type Vector } from './vector.ts';
+import { distance, type Vector } from './geometry/vector.ts';
 
 const line = (count: number, y: number): Vector[] => Array.from({ length: count }, (_, x) => [5 * x, y, 0]);
 const request = (count: number) => ({ count, keepOut: [], random: stageStream(1, 0, 3) });

@@ -1,5 +1,5 @@
 import type { RandomStream } from '@lunastream/random';
-import { distance, type Vector } from './vector.ts';
+import { distance, type Vector } from './geometry/vector.ts';
 
 /** What a negative candidate shows. The first five exist in any lung; the others are drawn into synthetic ones. */
 export type LookAlikeKind =

@@ -1,5 +1,5 @@
 /** The three CSV files of a data set, as text in LUNA16's form, row by row. */
-import type { Vector } from './vector.ts';
+import type { Vector } from './geometry/vector.ts';
 
 // A millionth of a millimetre; LUNA16's own tables have about as many digits.
 const DECIMALS = 6;

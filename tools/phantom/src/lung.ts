@@ -1,5 +1,5 @@
 import type { RandomStream } from '@lunastream/random';
-import type { Vector } from './vector.ts';
+import type { Vector } from './geometry/vector.ts';
 
 /** Where nodules and look-alikes may lie. Segmented on a real CT, a formula in a synthetic one. */
 export interface Lung {

@@ -1,8 +1,8 @@
 /** phantom.json: what a generated data set is, how it was made, and every nodule in it. */
 import { createHash } from 'node:crypto';
 import type { LookAlike, LookAlikeKind } from './look-alikes.ts';
-import { groundGlassHu } from './nodule-tissue.ts';
-import type { Attachment, PlacedNodule } from './place-nodules.ts';
+import { groundGlassHu } from './nodules/nodule-tissue.ts';
+import type { Attachment, PlacedNodule } from './nodules/place-nodules.ts';
 import type { PhantomSettings } from './settings.ts';
 
 /** Raised by every change that alters the bytes made from some settings. */

@@ -1,8 +1,8 @@
 import type { Volume } from '@lunastream/volume';
-import type { NoduleBody } from './insert-nodule.ts';
+import type { NoduleBody } from './nodules/insert-nodule.ts';
 import type { LookAlike, LookAlikeRequest } from './look-alikes.ts';
 import type { Lung } from './lung.ts';
-import type { Vector } from './vector.ts';
+import type { Vector } from './geometry/vector.ts';
 
 /**
  * One scan on its way: a chest without nodules at first. Made by synthetic-chest.ts or real-background.ts; used in the

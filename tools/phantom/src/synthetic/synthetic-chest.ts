@@ -2,17 +2,17 @@
 import { containsIrc, xyzMm, xyzToIrc, type Shape, type Volume } from '@lunastream/volume';
 import { ChestAnatomy, sampleChestVariant } from './chest-anatomy.ts';
 import { drawTube, edgeWidthMm, type TubePaint } from './draw-tube.ts';
-import { insertNodule, scannerBlurOf } from './insert-nodule.ts';
-import { PhantomStage, stageStream } from './random-stages.ts';
-import type { ScanBackground } from './scan-background.ts';
-import { ScannerNoise } from './scanner-noise.ts';
+import { insertNodule, scannerBlurOf } from '../nodules/insert-nodule.ts';
+import { PhantomStage, stageStream } from '../random-stages.ts';
+import type { ScanBackground } from '../scan-background.ts';
+import { ScannerNoise } from '../scanner-noise.ts';
 import { sampleSyntheticView, type SyntheticView } from './synthetic-geometry.ts';
 import { SyntheticLung } from './synthetic-lung.ts';
 import { placeSyntheticLookAlikes, type TreePlaces } from './synthetic-look-alikes.ts';
-import { add, scaled, type Vector } from './vector.ts';
+import { add, scaled, type Vector } from '../geometry/vector.ts';
 import { growVesselTree, LUMEN_RATIO, type VesselPiece, type VesselTree } from './vessel-tree.ts';
-import { visitVoxels } from './visit-voxels.ts';
-import { spacingIrcMm } from './voxel-box.ts';
+import { visitVoxels } from '../geometry/visit-voxels.ts';
+import { spacingIrcMm } from '../geometry/voxel-box.ts';
 
 const VESSEL_HU = 40;
 const AIRWAY_WALL_HU = -80;

@@ -4,12 +4,12 @@
  */
 import { join } from 'node:path';
 import { readVolume, type Volume } from '@lunastream/volume';
-import { PhantomBackgroundError } from './errors.ts';
-import { scannerBlurOf, type BlurMm } from './insert-nodule.ts';
+import { PhantomBackgroundError } from '../errors.ts';
+import { scannerBlurOf, type BlurMm } from '../nodules/insert-nodule.ts';
 import { MaskLung, segmentLungs, type BoxMask } from './lung-mask.ts';
 import { resampleRoundLung } from './masked-scan.ts';
 import { findLookAlikes, type LungFindings } from './real-look-alikes.ts';
-import { boundingBox, copyBox, spacingIrcMm } from './voxel-box.ts';
+import { boundingBox, copyBox, spacingIrcMm } from '../geometry/voxel-box.ts';
 
 /** Files of a CT, relative to the folder of CTs. */
 export interface RealScanFiles {

@@ -6,7 +6,7 @@
 import type { RandomStream } from '@lunastream/random';
 import { xyzMm, type Matrix3, type Shape, type VolumeGeometry } from '@lunastream/volume';
 import { lungCentreMm } from './chest-anatomy.ts';
-import { add, cross, normalised, randomDirection, scaled, type Vector } from './vector.ts';
+import { add, cross, normalised, randomDirection, scaled, type Vector } from '../geometry/vector.ts';
 
 export interface SyntheticView {
   readonly geometry: VolumeGeometry;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { ircToXyz, irc, readVolume, xyzMm, type Volume } from '@lunastream/volume';
 import { describe, expect, it } from 'vitest';
 import { MaskLung, segmentLungs, voxelVolumeMm3, type BoxMask } from './lung-mask.ts';
-import { stageStream } from './random-stages.ts';
+import { stageStream } from '../random-stages.ts';
 import { readLungMask } from './real-chest.ts';
 import { realScanFolder } from './real-background.ts';
 

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { insertNodule } from './insert-nodule.ts';
 import { shapeOf } from './nodule-shape.ts';
 import type { NoduleTissue } from './nodule-tissue.ts';
-import { stageStream } from './random-stages.ts';
-import { ScannerNoise } from './scanner-noise.ts';
+import { stageStream } from '../random-stages.ts';
+import { ScannerNoise } from '../scanner-noise.ts';
 
 const SIZE = 40;
 const MIDDLE = 20;

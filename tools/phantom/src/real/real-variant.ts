@@ -6,8 +6,8 @@
 import type { RandomStream } from '@lunastream/random';
 import { continuousIrc, ircToXyz, xyzMm, xyzToContinuousIrc, type Volume } from '@lunastream/volume';
 import type { RealChest } from './real-chest.ts';
-import { ScannerNoise } from './scanner-noise.ts';
-import type { Vector } from './vector.ts';
+import { ScannerNoise } from '../scanner-noise.ts';
+import type { Vector } from '../geometry/vector.ts';
 
 // From a deep breath to half exhaled; a lung that is denser already stays as it is.
 const PARENCHYMA_RANGE_HU = [-900, -740] as const;

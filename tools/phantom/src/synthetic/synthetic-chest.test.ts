@@ -1,10 +1,10 @@
 import { containsIrc, xyzMm, xyzToIrc } from '@lunastream/volume';
 import { describe, expect, it } from 'vitest';
 import { ChestAnatomy, lungCentreMm, sampleChestVariant } from './chest-anatomy.ts';
-import { stageStream } from './random-stages.ts';
+import { stageStream } from '../random-stages.ts';
 import { makeSyntheticBackground } from './synthetic-chest.ts';
 import { sampleSyntheticView } from './synthetic-geometry.ts';
-import { distance, dot, type Vector } from './vector.ts';
+import { distance, dot, type Vector } from '../geometry/vector.ts';
 import { growVesselTree } from './vessel-tree.ts';
 
 const anatomy = new ChestAnatomy(sampleChestVariant(stageStream(3, 0, 0)));

@@ -2,12 +2,12 @@
 import type { RandomStream } from '@lunastream/random';
 import { xyzMm, xyzToContinuousIrc, type VolumeGeometry } from '@lunastream/volume';
 import type { NoduleBody } from './insert-nodule.ts';
-import type { Lung } from './lung.ts';
+import type { Lung } from '../lung.ts';
 import { sampleNoduleDiameterMm } from './nodule-diameter.ts';
 import { sampleNoduleShape } from './nodule-shape.ts';
 import { sampleNoduleTissue } from './nodule-tissue.ts';
-import { add, distance, randomDirection, scaled, type Vector } from './vector.ts';
-import { extentsOf, spacingIrcMm } from './voxel-box.ts';
+import { add, distance, randomDirection, scaled, type Vector } from '../geometry/vector.ts';
+import { extentsOf, spacingIrcMm } from '../geometry/voxel-box.ts';
 
 export type Attachment = 'isolated' | 'vessel' | 'pleura';
 

@@ -1,9 +1,9 @@
 import { xyzMm } from '@lunastream/volume';
 import { describe, expect, it } from 'vitest';
-import type { Lung } from './lung.ts';
+import type { Lung } from '../lung.ts';
 import { placeNodules, type NoduleSite } from './place-nodules.ts';
-import { stageStream } from './random-stages.ts';
-import { distance, norm, scaled, type Vector } from './vector.ts';
+import { stageStream } from '../random-stages.ts';
+import { distance, norm, scaled, type Vector } from '../geometry/vector.ts';
 
 const RADIUS_MM = 60;
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { sharedDataPath } from '@lunastream/testing';
 import { describe, expect, it } from 'vitest';
 import { noduleDiameterQuantileMm, sampleNoduleDiameterMm } from './nodule-diameter.ts';
-import { stageStream } from './random-stages.ts';
+import { stageStream } from '../random-stages.ts';
 
 describe('noduleDiameterQuantileMm()', () => {
   it('runs from 3 to 30 mm and never falls', () => {

@@ -9,7 +9,7 @@ import {
   type LookAlikeKind,
   type LookAlikeRequest,
   type LookAlikeSource,
-} from './look-alikes.ts';
+} from '../look-alikes.ts';
 import type { SyntheticLung } from './synthetic-lung.ts';
 import {
   add,
@@ -19,7 +19,7 @@ import {
   randomPerpendicular,
   scaled,
   type Vector,
-} from './vector.ts';
+} from '../geometry/vector.ts';
 import type { VesselPiece } from './vessel-tree.ts';
 
 /** Places of the vessel tree that lie in the scan's lung, in patient coordinates. */

@@ -13,11 +13,11 @@ import {
   type Volume,
   type VolumeGeometry,
 } from '@lunastream/volume';
-import { connectedRegions } from './connected-regions.ts';
-import { distanceToMm } from './distance-map.ts';
-import type { Lung } from './lung.ts';
-import type { Vector } from './vector.ts';
-import { boundingBox, copyBox, spacingIrcMm, type VoxelBox } from './voxel-box.ts';
+import { connectedRegions } from '../geometry/connected-regions.ts';
+import { distanceToMm } from '../geometry/distance-map.ts';
+import type { Lung } from '../lung.ts';
+import type { Vector } from '../geometry/vector.ts';
+import { boundingBox, copyBox, spacingIrcMm, type VoxelBox } from '../geometry/voxel-box.ts';
 
 // Half way between lung (about -850) and soft tissue (about 50): a voxel is lung when most of it is.
 const AIR_HU = -400;

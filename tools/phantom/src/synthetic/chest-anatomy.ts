@@ -5,7 +5,7 @@
  * No vessels: those are vessel-tree.ts.
  */
 import type { RandomStream } from '@lunastream/random';
-import type { Vector } from './vector.ts';
+import type { Vector } from '../geometry/vector.ts';
 
 /** What differs from patient to patient. */
 export interface ChestVariant {

@@ -14,7 +14,7 @@ import {
   scaled,
   subtract,
   type Vector,
-} from './vector.ts';
+} from '../geometry/vector.ts';
 
 export interface VesselPiece {
   readonly from: Vector;

@@ -4,12 +4,12 @@
  * place where tubes meet, bright in all directions (Frangi et al., "Multiscale vessel enhancement filtering", 1998).
  */
 import { continuousIrc, ircToXyz, type Volume } from '@lunastream/volume';
-import { blurInPlace } from './gaussian-blur.ts';
-import { pointSource, type LookAlikeSource } from './look-alikes.ts';
+import { blurInPlace } from '../geometry/gaussian-blur.ts';
+import { pointSource, type LookAlikeSource } from '../look-alikes.ts';
 import type { MaskLung } from './lung-mask.ts';
-import { symmetricEigenvalues } from './symmetric-eigenvalues.ts';
-import type { Vector } from './vector.ts';
-import { copyBox, spacingIrcMm } from './voxel-box.ts';
+import { symmetricEigenvalues } from '../geometry/symmetric-eigenvalues.ts';
+import type { Vector } from '../geometry/vector.ts';
+import { copyBox, spacingIrcMm } from '../geometry/voxel-box.ts';
 
 export interface LungFindings {
   readonly vessels: readonly Vector[];

@@ -1,7 +1,7 @@
 /** A CT with its lung marked, and the same on a grid of our choice: only the part round the lung, at a set spacing. */
 import { irc, ircToXyz, xyzMm, type Volume } from '@lunastream/volume';
 import type { BoxMask } from './lung-mask.ts';
-import { boundingBox, copyBox, extentsOf, spacingIrcMm, type VoxelBox } from './voxel-box.ts';
+import { boundingBox, copyBox, extentsOf, spacingIrcMm, type VoxelBox } from '../geometry/voxel-box.ts';
 
 export interface MaskedScan {
   readonly volume: Volume;

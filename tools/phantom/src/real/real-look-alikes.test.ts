@@ -1,9 +1,9 @@
 import { xyzMm, type Volume } from '@lunastream/volume';
 import { describe, expect, it } from 'vitest';
-import { drawTube } from './draw-tube.ts';
+import { drawTube } from '../synthetic/draw-tube.ts';
 import { MaskLung } from './lung-mask.ts';
 import { findLookAlikes } from './real-look-alikes.ts';
-import { distance, type Vector } from './vector.ts';
+import { distance, type Vector } from '../geometry/vector.ts';
 
 const SIZE = 64;
 const shape = { depth: SIZE, height: SIZE, width: SIZE };

@@ -3,12 +3,12 @@
  * volume, by sub-sampling the outline), then the edge is blurred by the point spread. Both steps keep the volume.
  */
 import { ircToXyz, continuousIrc, type Volume, type VolumeGeometry } from '@lunastream/volume';
-import { blurInPlace, blurRadiusVoxels } from './gaussian-blur.ts';
+import { blurInPlace, blurRadiusVoxels } from '../geometry/gaussian-blur.ts';
 import { surfaceRadiusMm, type NoduleShape } from './nodule-shape.ts';
 import type { NoduleTissue } from './nodule-tissue.ts';
-import type { ScannerNoise } from './scanner-noise.ts';
-import { subtract, type Vector } from './vector.ts';
-import { boxRound, spacingIrcMm, type VoxelBox } from './voxel-box.ts';
+import type { ScannerNoise } from '../scanner-noise.ts';
+import { subtract, type Vector } from '../geometry/vector.ts';
+import { boxRound, spacingIrcMm, type VoxelBox } from '../geometry/voxel-box.ts';
 
 /** Share of each voxel of a box that something fills, 0..1, C order. */
 export interface Occupancy {

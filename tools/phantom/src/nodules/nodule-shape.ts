@@ -5,7 +5,7 @@
  * sphere of the wanted diameter: that diameter is what annotations.csv states.
  */
 import type { RandomStream } from '@lunastream/random';
-import { dot, evenDirections, randomDirection, type Vector } from './vector.ts';
+import { dot, evenDirections, randomDirection, type Vector } from '../geometry/vector.ts';
 
 interface Lobe {
   readonly axis: Vector;

@@ -7,13 +7,13 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RandomStream } from '@lunastream/random';
-import { insertNodule } from './insert-nodule.ts';
-import { drawLookAlikes } from './look-alikes.ts';
+import { insertNodule } from '../nodules/insert-nodule.ts';
+import { drawLookAlikes } from '../look-alikes.ts';
 import { noiseSigmaHu, readRealChest, type RealChest, type RealScanFiles } from './real-chest.ts';
 import { realLookAlikeSources } from './real-look-alikes.ts';
 import { exhale, lowerDose, mirroredChest } from './real-variant.ts';
-import type { ScanBackground } from './scan-background.ts';
-import { ScannerNoise } from './scanner-noise.ts';
+import type { ScanBackground } from '../scan-background.ts';
+import { ScannerNoise } from '../scanner-noise.ts';
 
 interface RealScan extends RealScanFiles {
   readonly name: string;

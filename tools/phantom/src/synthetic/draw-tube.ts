@@ -1,8 +1,8 @@
 /** Draws tubes into a scan, with soft edges: vessels, bronchi, and the look-alikes made of them. */
 import type { Volume } from '@lunastream/volume';
-import { add, distance, scaled, type Vector } from './vector.ts';
-import { visitVoxels } from './visit-voxels.ts';
-import { boxRound } from './voxel-box.ts';
+import { add, distance, scaled, type Vector } from '../geometry/vector.ts';
+import { visitVoxels } from '../geometry/visit-voxels.ts';
+import { boxRound } from '../geometry/voxel-box.ts';
 import type { VesselPiece } from './vessel-tree.ts';
 
 export interface TubePaint {

@@ -1,8 +1,8 @@
 import type { RandomStream } from '@lunastream/random';
 import { continuousIrc, ircToXyz, type VolumeGeometry } from '@lunastream/volume';
 import type { ChestAnatomy } from './chest-anatomy.ts';
-import type { Lung } from './lung.ts';
-import { normalised, subtract, type Vector } from './vector.ts';
+import type { Lung } from '../lung.ts';
+import { normalised, subtract, type Vector } from '../geometry/vector.ts';
 
 const GRADIENT_STEP_MM = 1.5;
 // Every view shows lung in a tenth of its voxels and more; this many misses in a row cannot be chance.

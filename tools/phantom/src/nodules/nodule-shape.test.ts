@@ -8,8 +8,8 @@ import {
   surfaceRadiusMm,
   type NoduleShape,
 } from './nodule-shape.ts';
-import { stageStream } from './random-stages.ts';
-import { evenDirections, randomDirection } from './vector.ts';
+import { stageStream } from '../random-stages.ts';
+import { evenDirections, randomDirection } from '../geometry/vector.ts';
 
 const IDENTITY: Matrix3 = [1, 0, 0, 0, 1, 0, 0, 0, 1];
 // A rotation by 30 degrees about the head axis.

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { loadDataset, splitCandidates } from '@lunastream/dataset';
 import { withTemporaryFolder } from '@lunastream/testing';
 import { describe, expect, it } from 'vitest';
-import { PhantomBackgroundError } from './errors.ts';
-import { generatePhantom } from './generate-phantom.ts';
+import { PhantomBackgroundError } from '../errors.ts';
+import { generatePhantom } from '../generate-phantom.ts';
 import { RealBackgrounds, realScanFolder } from './real-background.ts';
-import { stageStream } from './random-stages.ts';
+import { stageStream } from '../random-stages.ts';
 
 const REAL = { background: 'real', seed: 7, nodulesPerScan: 4, negativesPerNodule: 40 } as const;
 
