@@ -7,7 +7,7 @@ import { BadImageError } from './errors.ts';
 import { importedSizeBytes, importVolume } from './import-volume.ts';
 import { inspectVolume, openVolume, readVolume } from './volume-reader.ts';
 import type { Volume } from './volume.ts';
-import { writeMetaImage } from './write-metaimage.ts';
+import { writeMetaImage } from './metaimage/write-metaimage.ts';
 
 const SHAPE = { depth: 5, height: 6, width: 7 };
 const VOLUME: Volume = {

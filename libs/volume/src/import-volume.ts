@@ -10,7 +10,7 @@ import type { VolumeGeometry } from './geometry.ts';
 import { openVolume, type OpenVolumeOptions } from './volume-reader.ts';
 import type { VolumeReader } from './volume.ts';
 import { slabsOf } from './window.ts';
-import { metaImageHeaderText, replaceFile } from './write-metaimage.ts';
+import { metaImageHeaderText, replaceFile } from './metaimage/write-metaimage.ts';
 
 /** Where a copy goes: `<folder>/<name>.mhd` and `<name>.raw`. The folder is made where it is missing. */
 export interface ImportTarget {

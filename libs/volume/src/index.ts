@@ -66,4 +66,4 @@ export {
   type VolumeInspection,
 } from './volume-reader.ts';
 export type { Volume, VolumeReader } from './volume.ts';
-export { writeMetaImage, type WriteMetaImageOptions } from './write-metaimage.ts';
+export { writeMetaImage, type WriteMetaImageOptions } from './metaimage/write-metaimage.ts';

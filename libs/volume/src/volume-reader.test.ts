@@ -10,7 +10,7 @@ import { BadImageError, MissingImageError, VolumeError } from './errors.ts';
 import { IDENTITY_DIRECTION } from './geometry.ts';
 import { inspectVolume, openVolume, readChunk, readVolume } from './volume-reader.ts';
 import type { Volume } from './volume.ts';
-import { writeMetaImage } from './write-metaimage.ts';
+import { writeMetaImage } from './metaimage/write-metaimage.ts';
 
 const SHAPE: Shape = { depth: 12, height: 10, width: 14 };
 

@@ -10,7 +10,7 @@ import { BadImageError, MissingImageError } from '../errors.ts';
 import { IDENTITY_DIRECTION } from '../geometry.ts';
 import { openVolume, readChunk, readVolume } from '../volume-reader.ts';
 import type { Volume } from '../volume.ts';
-import { writeMetaImage } from '../write-metaimage.ts';
+import { writeMetaImage } from '../metaimage/write-metaimage.ts';
 import { HttpFiles } from './http-files.ts';
 
 const CONTENT = Buffer.from(Uint8Array.from({ length: 200_000 }, (_, index) => (index * 31) % 251));

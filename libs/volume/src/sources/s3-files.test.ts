@@ -8,7 +8,7 @@ import { BadImageError, MissingImageError } from '../errors.ts';
 import { IDENTITY_DIRECTION } from '../geometry.ts';
 import { openVolume, readChunk } from '../volume-reader.ts';
 import type { Volume } from '../volume.ts';
-import { writeMetaImage } from '../write-metaimage.ts';
+import { writeMetaImage } from '../metaimage/write-metaimage.ts';
 import { S3Files } from './s3-files.ts';
 
 const CREDENTIALS = { accessKeyId: 'key', secretAccessKey: 'secret' };

@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Volume } from '../volume.ts';
-import { writeMetaImage } from '../write-metaimage.ts';
+import { writeMetaImage } from '../metaimage/write-metaimage.ts';
 import { ctAttributes, writeDicom } from './write-dicom.ts';
 
 type Triple = readonly [number, number, number];

@@ -1,14 +1,14 @@
 /** Finds the data of a MetaImage and checks their length against the header. */
-import { BadImageError } from './errors.ts';
+import { BadImageError } from '../errors.ts';
 import { parseMetaImageHeader, type MetaImageHeader, type MetaImageOptions } from './metaimage-header.ts';
-import { readStart, type ByteSource, type FileStore } from './sources/byte-source.ts';
+import { readStart, type ByteSource, type FileStore } from '../sources/byte-source.ts';
 import {
   placeCompressedData,
   placePlainData,
   type Claim,
   type StoredData,
   type StoredVolume,
-} from './stored-volume.ts';
+} from '../stored-volume.ts';
 
 // Real headers have less than 1 kB; DICOM fields copied into one make a few. Beyond this the file is something else.
 const LONGEST_HEADER_BYTES = 65_536;

@@ -3,11 +3,11 @@
  * patient axes point right, anterior, superior: both first ones are turned round here.
  */
 import { NIFTI1, readHeader, type NIFTI2 } from 'nifti-reader-js';
-import { voxelCount, xyzMm, type Shape } from './coordinates.ts';
-import { elementSizeBytes, type ElementType, type Encoding, type Rescale } from './element-type.ts';
-import { BadImageError } from './errors.ts';
-import type { VolumeGeometry } from './geometry.ts';
-import { arePerpendicular, fromSteps, norm, type Vector } from './oriented-axes.ts';
+import { voxelCount, xyzMm, type Shape } from '../coordinates.ts';
+import { elementSizeBytes, type ElementType, type Encoding, type Rescale } from '../element-type.ts';
+import { BadImageError } from '../errors.ts';
+import type { VolumeGeometry } from '../geometry.ts';
+import { arePerpendicular, fromSteps, norm, type Vector } from '../oriented-axes.ts';
 
 export interface NiftiHeader {
   readonly geometry: VolumeGeometry;

@@ -3,10 +3,10 @@ import { rename, rm, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
 import { deflate } from 'node:zlib';
-import { voxelCount } from './coordinates.ts';
-import { assertGeometry, directionToTransformMatrix, type VolumeGeometry } from './geometry.ts';
-import { HOST_IS_BIG_ENDIAN } from './host-byte-order.ts';
-import type { Volume } from './volume.ts';
+import { voxelCount } from '../coordinates.ts';
+import { assertGeometry, directionToTransformMatrix, type VolumeGeometry } from '../geometry.ts';
+import { HOST_IS_BIG_ENDIAN } from '../host-byte-order.ts';
+import type { Volume } from '../volume.ts';
 
 const HEADER_SUFFIX = '.mhd';
 const deflateAsync = promisify(deflate);

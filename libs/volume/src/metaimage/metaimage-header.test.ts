@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { xyzMm } from './coordinates.ts';
-import { BadImageError } from './errors.ts';
+import { xyzMm } from '../coordinates.ts';
+import { BadImageError } from '../errors.ts';
 import { parseMetaImageHeader, type MetaImageOptions } from './metaimage-header.ts';
 
 const GOOD = [

@@ -1,13 +1,13 @@
 /** Finds the data of a NIfTI volume and checks their length against the header. */
-import { inflateStart } from './inflate.ts';
+import { inflateStart } from '../inflate.ts';
 import { LONGEST_NIFTI_HEADER_BYTES, parseNiftiHeader } from './nifti-header.ts';
-import { readStart, type ByteSource, type FileStore } from './sources/byte-source.ts';
+import { readStart, type ByteSource, type FileStore } from '../sources/byte-source.ts';
 import {
   canonicalHeaderText,
   placeCompressedData,
   placePlainData,
   type StoredVolume,
-} from './stored-volume.ts';
+} from '../stored-volume.ts';
 
 // Deflated, a header of 544 bytes takes less, and a gzip header before it a few hundred bytes at most.
 const COMPRESSED_START_BYTES = 4096;

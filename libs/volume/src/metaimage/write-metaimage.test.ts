@@ -3,10 +3,10 @@ import fc from 'fast-check';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { voxelCount, xyzMm } from './coordinates.ts';
-import { IDENTITY_DIRECTION, type Matrix3 } from './geometry.ts';
-import { readVolume } from './volume-reader.ts';
-import type { Volume } from './volume.ts';
+import { voxelCount, xyzMm } from '../coordinates.ts';
+import { IDENTITY_DIRECTION, type Matrix3 } from '../geometry.ts';
+import { readVolume } from '../volume-reader.ts';
+import type { Volume } from '../volume.ts';
 import { writeMetaImage } from './write-metaimage.ts';
 
 const finite = fc

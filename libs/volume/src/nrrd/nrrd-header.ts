@@ -2,14 +2,14 @@
  * What a NRRD header means (teem.sourceforge.net/nrrd/format.html, NRRD0001 to NRRD0005). Only volumes whose place in the
  * patient is stated are read: `space`, `space directions` and `space origin` have no defaults here.
  */
-import { voxelCount, xyzMm, type Shape } from './coordinates.ts';
-import type { ElementType, Encoding } from './element-type.ts';
-import { elementSizeBytes } from './element-type.ts';
-import { BadImageError } from './errors.ts';
-import type { VolumeGeometry } from './geometry.ts';
-import { quote } from './metaimage-fields.ts';
-import { arePerpendicular, fromSteps, norm, type Vector } from './oriented-axes.ts';
-import { assertInFolder, expandPattern, FileNameFault } from './slice-files.ts';
+import { voxelCount, xyzMm, type Shape } from '../coordinates.ts';
+import type { ElementType, Encoding } from '../element-type.ts';
+import { elementSizeBytes } from '../element-type.ts';
+import { BadImageError } from '../errors.ts';
+import type { VolumeGeometry } from '../geometry.ts';
+import { quote } from '../metaimage/metaimage-fields.ts';
+import { arePerpendicular, fromSteps, norm, type Vector } from '../oriented-axes.ts';
+import { assertInFolder, expandPattern, FileNameFault } from '../slice-files.ts';
 
 export interface NrrdHeader {
   /** Length of the header, the empty line after it included; where attached data start. */

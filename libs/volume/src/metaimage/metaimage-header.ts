@@ -2,17 +2,17 @@
  * What a MetaImage header means (field names and defaults: MetaIO, as ITK and VTK read it). Stricter than they are where
  * a guess would train on wrong voxels: spacing has no default, and whatever this reader would have to ignore is refused.
  */
-import { voxelCount, xyzMm, type Shape, type XyzMm } from './coordinates.ts';
-import { ELEMENT_TYPES, isElementType, type Encoding } from './element-type.ts';
+import { voxelCount, xyzMm, type Shape, type XyzMm } from '../coordinates.ts';
+import { ELEMENT_TYPES, isElementType, type Encoding } from '../element-type.ts';
 import {
   directionFromTransformMatrix,
   IDENTITY_DIRECTION,
   isInvertible,
   type Matrix3,
   type VolumeGeometry,
-} from './geometry.ts';
+} from '../geometry.ts';
 import { MetaImageFields, quote } from './metaimage-fields.ts';
-import { assertInFolder, expandPattern, FileNameFault } from './slice-files.ts';
+import { assertInFolder, expandPattern, FileNameFault } from '../slice-files.ts';
 
 export interface MetaImageOptions {
   /** Spacing in mm for headers that state none. Without it such a header is refused. */

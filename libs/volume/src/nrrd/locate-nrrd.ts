@@ -1,6 +1,6 @@
 /** Finds the data of a NRRD volume and checks their length against the header. */
 import { parseNrrdHeader, type NrrdHeader } from './nrrd-header.ts';
-import { readStart, type ByteSource, type FileStore } from './sources/byte-source.ts';
+import { readStart, type ByteSource, type FileStore } from '../sources/byte-source.ts';
 import {
   canonicalHeaderText,
   placeCompressedData,
@@ -8,7 +8,7 @@ import {
   type Claim,
   type StoredData,
   type StoredVolume,
-} from './stored-volume.ts';
+} from '../stored-volume.ts';
 
 // Headers of Slicer with all DICOM fields in key/value pairs stay far below.
 const LONGEST_HEADER_BYTES = 1_048_576;

@@ -2,7 +2,7 @@
  * The text of a MetaImage header as fields with their lines: `Name = Value`, one a line, until `ElementDataFile`, which
  * ends the header by definition (MetaIO's documentation, "MetaObject format"). MetaIO also takes `:` for `=`.
  */
-import { BadImageError } from './errors.ts';
+import { BadImageError } from '../errors.ts';
 
 interface Field {
   readonly name: string;
