@@ -16,7 +16,7 @@ export type Rule = (manifests: readonly Manifest[], facts: ServiceFacts) => stri
 /** Variables that no setting of ours reads: OpenTelemetry's, the AWS SDK's and Node's own, and what arguments refer to. */
 const FOREIGN_VARIABLES = /^(?:OTEL_|AWS_|NODE_|RUN_SEED$)/;
 /** Beyond waiting: the second that ended streams get, connections, stores and telemetry. */
-const CLOSING_SECONDS = 10;
+export const CLOSING_SECONDS = 10;
 
 type ContainerRule = (
   container: Container,

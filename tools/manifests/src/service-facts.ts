@@ -33,3 +33,10 @@ export function readServiceFacts(root: string): ServiceFacts {
     version,
   };
 }
+
+/** Folders that the Containerfile makes for the images' user. */
+export function readImageFolders(root: string): string[] {
+  const containerfile = readFileSync(join(root, 'deploy/images/Containerfile'), 'utf8');
+  const [, made = ''] = /^RUN mkdir -p ((?:\/\S+ )+)/m.exec(containerfile) ?? [];
+  return made.trim().split(' ');
+}
