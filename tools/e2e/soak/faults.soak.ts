@@ -2,7 +2,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { performance } from 'node:perf_hooks';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { FaultBench, type ProxiedWorker } from '../src/fault-bench.ts';
-import { pollUntil } from '../src/poll-until.ts';
 import type { TcpProxy } from '../src/tcp-proxy.ts';
 import type { TestService } from '../src/test-service.ts';
 import { RUN, type WatchedRun } from '../src/watched-run.ts';
@@ -29,10 +28,11 @@ interface Plant {
   run: WatchedRun;
 }
 
-/** Waits until the run has done more than it had: it has survived. */
+/** Waits until the run has done more than it had: it has survived. Rejects when it ends instead. */
 async function goesOn({ run }: Plant): Promise<void> {
-  const seen = run.progressCount;
-  await pollUntil(() => run.progressCount > seen + 5 && run.latestWait === '');
+  const enough = run.progressCount + 5;
+  let count = 0;
+  await run.progress(({ waitingFor }) => ++count > enough && waitingFor === '');
 }
 
 async function restartWorker({ service, proxy }: ProxiedWorker): Promise<void> {
@@ -83,7 +83,11 @@ it('a run that everything happens to, again and again, ends with the weights of 
     await bench.startProxiedWorker({}, variables),
     await bench.startProxiedWorker({}, variables),
   ];
-  const trainer = await bench.startTrainer(workers.map(({ proxy }) => proxy.address));
+  const trainer = await bench.startTrainer(
+    workers.map(({ proxy }) => proxy.address),
+    // It asks the cache whenever it starts again, and the cache comes back at another port.
+    { TRAINER_CHUNK_CACHE_ADDRESS: cacheProxy.address },
+  );
   const run = await bench.startRun(trainer, { ...SOAK_RUN, epochs: ENDLESS_EPOCHS });
   const plant: Plant = { workers, cacheProxy, trainer, run };
 

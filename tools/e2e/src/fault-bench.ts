@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RunSettings } from '@lunastream/contracts';
-import { RunState } from '@lunastream/contracts';
+import { RunState, type RunSettings } from '@lunastream/contracts';
+import type { ConnectOptions } from '@lunastream/service-kit';
 import { expect } from 'vitest';
 import { makeSmallDataset } from './small-dataset.ts';
-import { TcpProxy, type Disturbance } from './tcp-proxy.ts';
+import { TcpProxy, type ProxyOptions } from './tcp-proxy.ts';
 import { TestService } from './test-service.ts';
 import { RUN, WatchedRun, type RunResult } from './watched-run.ts';
 
@@ -22,26 +22,39 @@ export interface ProxiedWorker {
   readonly proxy: TcpProxy;
 }
 
+/** How the services of a bench are secured; not at all unless said. */
+export interface BenchSecurity {
+  /** Variables of every service. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** How tests connect to the trainer. */
+  readonly connect: ConnectOptions;
+}
+
+const NO_SECURITY: BenchSecurity = { environment: {}, connect: {} };
+
 /** A cache with the small data set, what an undisturbed run gives, and what tests start beside it. */
 export class FaultBench {
   readonly folder: string;
   readonly cache: TestService;
+  readonly #security: BenchSecurity;
   readonly #proxies: TcpProxy[] = [];
   readonly #runs: WatchedRun[] = [];
 
-  private constructor(folder: string, cache: TestService) {
+  private constructor(folder: string, cache: TestService, security: BenchSecurity) {
     this.folder = folder;
     this.cache = cache;
+    this.#security = security;
   }
 
-  static async start(): Promise<FaultBench> {
+  static async start(security = NO_SECURITY): Promise<FaultBench> {
     const folder = await mkdtemp(join(tmpdir(), 'lunastream-e2e-faults-'));
     const data = await makeSmallDataset(join(folder, 'data'));
     const cache = await TestService.start('chunk-cache', folder, {
       CHUNK_CACHE_DATASETS: `default=${data}`,
       CHUNK_CACHE_STORE_FOLDER: join(folder, 'chunks'),
+      ...security.environment,
     });
-    return new FaultBench(folder, cache);
+    return new FaultBench(folder, cache, security);
   }
 
   /** Processes end with the tests of the file; connections and files here. */
@@ -56,20 +69,21 @@ export class FaultBench {
     return TestService.start('augmentation', this.folder, {
       AUGMENTATION_CHUNK_CACHE_ADDRESS: this.cache.address,
       AUGMENTATION_THREADS: '1',
+      ...this.#security.environment,
       ...variables,
     });
   }
 
   async startProxiedWorker(
-    disturbance?: Disturbance,
+    options?: ProxyOptions,
     variables?: Readonly<Record<string, string>>,
   ): Promise<ProxiedWorker> {
     const service = await this.startWorker(variables);
-    return { service, proxy: await this.startProxy(service.address, disturbance) };
+    return { service, proxy: await this.startProxy(service.address, options) };
   }
 
-  async startProxy(target: string, disturbance?: Disturbance): Promise<TcpProxy> {
-    const proxy = await TcpProxy.start(target, disturbance);
+  async startProxy(target: string, options?: ProxyOptions): Promise<TcpProxy> {
+    const proxy = await TcpProxy.start(target, options);
     this.#proxies.push(proxy);
     return proxy;
   }
@@ -83,12 +97,13 @@ export class FaultBench {
       TRAINER_WORKER_ADDRESSES: workerAddresses.join(','),
       TRAINER_RUNS_FOLDER: join(this.folder, 'runs'),
       ...TRAINER_ENVIRONMENT,
+      ...this.#security.environment,
       ...variables,
     });
   }
 
   async startRun(trainer: TestService, settings: RunSettings = RUN): Promise<WatchedRun> {
-    const run = await WatchedRun.start(trainer.address, settings);
+    const run = await WatchedRun.start(trainer.address, settings, this.#security.connect);
     this.#runs.push(run);
     return run;
   }

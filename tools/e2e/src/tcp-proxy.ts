@@ -2,8 +2,10 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { addressToHostPort } from './host-port.ts';
 
-/** What a proxy does to what the server sends; nothing unless said. */
-export interface Disturbance {
+/** How a proxy carries what the server sends; at once, and at a port that the system chooses, unless said. */
+export interface ProxyOptions {
+  /** "host:port" that it listens on. */
+  readonly listen?: string;
   /** Milliseconds that every piece takes longer. */
   readonly delayMs?: number;
   /** Of every `lossEvery` pieces one is "lost": it, and all behind it, come `lossDelayMs` later, as TCP would have it. */
@@ -16,30 +18,31 @@ export interface Disturbance {
  * finds the server again when it comes back at another port, so that no test needs a port that is free twice.
  */
 export class TcpProxy {
-  /** "127.0.0.1:port" that clients connect to. */
+  /** "host:port" that clients connect to. */
   readonly address: string;
   readonly #server: Server;
-  readonly #disturbance: Disturbance;
+  readonly #options: ProxyOptions;
   readonly #sockets = new Set<Socket>();
   #target: string;
   #passedBytes = 0;
   #limitBytes = Infinity;
   #onLimit: () => void = () => undefined;
 
-  private constructor(server: Server, target: string, disturbance: Disturbance) {
+  private constructor(server: Server, target: string, options: ProxyOptions) {
     this.#server = server;
     this.#target = target;
-    this.#disturbance = disturbance;
-    this.address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    this.#options = options;
+    const { address, port } = server.address() as AddressInfo;
+    this.address = `${address}:${port}`;
     server.on('connection', (client) => this.#join(client));
   }
 
   /** Starts a proxy in front of `target`, "host:port". */
-  static async start(target: string, disturbance: Disturbance = {}): Promise<TcpProxy> {
+  static async start(target: string, options: ProxyOptions = {}): Promise<TcpProxy> {
     const server = createServer();
-    server.listen(0, '127.0.0.1');
+    server.listen(addressToHostPort(options.listen ?? '127.0.0.1:0'));
     await once(server, 'listening');
-    return new TcpProxy(server, target, disturbance);
+    return new TcpProxy(server, target, options);
   }
 
   /** Bytes that the server sent and clients got, over all connections. */
@@ -89,7 +92,7 @@ export class TcpProxy {
 
   /** Carries what the server sends, piece by piece. */
   async #carry(server: Socket, client: Socket): Promise<void> {
-    const { delayMs = 0, lossEvery = 0, lossDelayMs = 0 } = this.#disturbance;
+    const { delayMs = 0, lossEvery = 0, lossDelayMs = 0 } = this.#options;
     let pieces = 0;
     try {
       for await (const piece of server as AsyncIterable<Buffer>) {

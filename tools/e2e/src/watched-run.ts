@@ -11,7 +11,7 @@ import {
   type BatchProgress,
   type WatchRunResponse,
 } from '@lunastream/contracts';
-import { callUnary, createClient, readStream } from '@lunastream/service-kit';
+import { callUnary, createClient, readStream, type ConnectOptions } from '@lunastream/service-kit';
 
 /** Reading a data set's headers takes a while on a machine that is busy. */
 const CALL_TIMEOUT_MS = 120_000;
@@ -81,8 +81,12 @@ export class WatchedRun {
   }
 
   /** Starts a run, or goes on with `settings.resumeRunId`. */
-  static async start(trainerAddress: string, settings: RunSettings = RUN): Promise<WatchedRun> {
-    const client = createClient(TrainingServiceClient, trainerAddress);
+  static async start(
+    trainerAddress: string,
+    settings: RunSettings = RUN,
+    connect: ConnectOptions = {},
+  ): Promise<WatchedRun> {
+    const client = createClient(TrainingServiceClient, trainerAddress, connect);
     const { runId, runFolder } = await callUnary(
       client.startRun.bind(client),
       { settings },
@@ -99,12 +103,6 @@ export class WatchedRun {
   /** How often progress was told. */
   get progressCount(): number {
     return this.#events.filter(({ event }) => event?.$case === 'progress').length;
-  }
-
-  /** What the run waited for when it told progress last; empty while samples come. */
-  get latestWait(): string {
-    const progress = this.#events.findLast(({ event }) => event?.$case === 'progress')?.event;
-    return progress?.$case === 'progress' ? progress.value.waitingFor : '';
   }
 
   /** Epoch of the latest progress. */

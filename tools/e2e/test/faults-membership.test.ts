@@ -1,6 +1,3 @@
-import { rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { crc32 } from 'node:zlib';
 import {
   AugmentationServiceService,
@@ -12,9 +9,10 @@ import {
 import { streamHandler } from '@lunastream/service-kit';
 import { startInProcessServer } from '@lunastream/service-kit/testing';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { FaultBench } from '../src/fault-bench.ts';
+import { startFakeDns } from '../src/fake-dns.ts';
+import { FaultBench, type ProxiedWorker } from '../src/fault-bench.ts';
 import { leaseCountsIn } from '../src/lease-counts.ts';
-import { RUN, SAMPLE_BYTES, type RunResult } from '../src/watched-run.ts';
+import { RUN, SAMPLE_BYTES, type RunResult, type WatchedRun } from '../src/watched-run.ts';
 
 let bench: FaultBench;
 let undisturbed: RunResult;
@@ -29,7 +27,7 @@ describe('6. workers that come and go in mid-epoch', () => {
   it.skipIf(process.platform !== 'linux')(
     'join by name while a run trains, and leave it without one broken lease',
     async () => {
-      const dns = await startFakeDns(bench.folder);
+      const dns = await startFakeDns(bench.folder, 'workers.test');
       const first = await bench.startWorker();
       const port = Number(first.address.split(':')[1]);
       // Every address 127.x.y.z is this machine; a name stands for addresses at one port.
@@ -58,6 +56,49 @@ describe('6. workers that come and go in mid-epoch', () => {
       expect(epochs).toBe((await bench.undisturbed({ ...RUN, epochs: epochCount })).epochs);
     },
   );
+
+  describe('bring samples of the epoch that is under way', () => {
+    // So long that it lasts until the run is told to stop.
+    const LONG_EPOCH = { ...RUN, epochLength: 1_000_000 };
+
+    async function expectSamples({ proxy }: ProxiedWorker, run: WatchedRun): Promise<void> {
+      await proxy.holdAfter(10 * SAMPLE_BYTES);
+      proxy.release();
+      expect(run.latestEpoch).toBe(1);
+    }
+
+    it.skipIf(process.platform !== 'linux')('when their address appears behind a name', async () => {
+      const dns = await startFakeDns(bench.folder, 'workers.test');
+      const first = await bench.startWorker();
+      const port = Number(first.address.split(':')[1]);
+      await dns.setAddresses(['127.0.0.1']);
+      const trainer = await bench.startTrainer([`dns:///workers.test:${port}`], dns.environment);
+      const run = await bench.startRun(trainer, LONG_EPOCH);
+      await run.progress(({ doneSamples }) => doneSamples > 0);
+
+      const service = await bench.startWorker();
+      const proxy = await bench.startProxy(service.address, { listen: `127.0.0.2:${port}` });
+      await dns.setAddresses(['127.0.0.1', '127.0.0.2']);
+      await expectSamples({ service, proxy }, run);
+      await run.stop();
+      await Promise.all([trainer.stop(), first.stop(), service.stop()]);
+    });
+
+    it('when they are listed and start only now', async () => {
+      const first = await bench.startWorker();
+      const late = await bench.startProxiedWorker();
+      await late.service.kill();
+      const trainer = await bench.startTrainer([first.address, late.proxy.address]);
+      const run = await bench.startRun(trainer, LONG_EPOCH);
+      await run.progress(({ doneSamples }) => doneSamples > 0);
+
+      await late.service.restart();
+      late.proxy.retarget(late.service.address);
+      await expectSamples(late, run);
+      await run.stop();
+      await Promise.all([trainer.stop(), first.stop(), late.service.stop()]);
+    });
+  });
 
   it('leave on SIGTERM in mid-lease: what they have begun they end, and no sample fails', async () => {
     const leaving = await bench.startProxiedWorker();
@@ -123,28 +164,4 @@ async function startLyingWorker(sample: Sample): Promise<string> {
   ]);
   onTestFinished(() => server.stop());
   return server.address;
-}
-
-/** A name service for one process: what `workers.test` stands for is read from a file whenever it asks. */
-async function startFakeDns(folder: string) {
-  const hook = join(folder, 'fake-dns.mjs');
-  const answers = join(folder, 'fake-dns.json');
-  await writeFile(
-    hook,
-    `import dns from 'node:dns/promises';
-     import { readFileSync } from 'node:fs';
-     import { syncBuiltinESMExports } from 'node:module';
-     dns.lookup = async (host) => {
-       const addresses = JSON.parse(readFileSync(${JSON.stringify(answers)}, 'utf8'))[host];
-       return addresses.map((address) => ({ address, family: 4 }));
-     };
-     syncBuiltinESMExports();`,
-  );
-  return {
-    environment: { NODE_OPTIONS: `--import=${pathToFileURL(hook).href}` },
-    setAddresses: async (addresses: readonly string[]) => {
-      await writeFile(`${answers}.new`, JSON.stringify({ 'workers.test': addresses }));
-      await rename(`${answers}.new`, answers);
-    },
-  };
 }

@@ -1,13 +1,18 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compileConfig, ConnectionSecurity, securitySettings } from '@lunastream/service-kit';
+import { DevelopmentAuthority } from '@lunastream/service-kit/development-ca';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { startFakeDns } from '../src/fake-dns.ts';
+import { FaultBench } from '../src/fault-bench.ts';
 import { lunastream, onlyRun, startLunastream, startService } from '../src/lunastream.ts';
 import { makeSmallDataset, SMALL_RUN } from '../src/small-dataset.ts';
 
 let folder: string;
 let data: string;
 
+const DAY_MS = 86_400_000;
 const TLS_FLAGS = ['--tls-cert', 'tls/tls.crt', '--tls-key', 'tls/tls.key', '--tls-ca', 'tls/ca.crt'];
 const TOKEN_FLAGS = ['--token-file', 'tls/token'];
 
@@ -102,5 +107,55 @@ describe('a service told to listen beyond this machine', () => {
     const { code, stderr } = await service.finished;
     expect(code).toBe(2);
     expect(stderr).toMatch(/^Cannot listen on 0\.0\.0\.0:0: whoever reaches it could start and stop runs; /);
+  });
+});
+
+/** PEM files for the host names of one service, below `folder`, as variables of that service. */
+async function tlsFilesOf(authority: DevelopmentAuthority, folder: string, host: string) {
+  const { certificatePem, keyPem } = await authority.issue({ name: host, hosts: [host] });
+  const path = (name: string) => join(folder, `${host}.${name}`);
+  await writeFile(path('crt'), certificatePem);
+  await writeFile(path('key'), keyPem);
+  await writeFile(path('ca'), authority.certificatePem);
+  return {
+    LUNASTREAM_TLS_CERT: path('crt'),
+    LUNASTREAM_TLS_KEY: path('key'),
+    LUNASTREAM_TLS_CA: path('ca'),
+  };
+}
+
+describe.skipIf(process.platform !== 'linux')('workers behind a name, with mutual TLS', () => {
+  const NAME = 'workers.test';
+
+  it('must have the certificate of that name, whatever address it stands for; others get no lease', async () => {
+    const authority = await DevelopmentAuthority.create('authority', {
+      notBefore: new Date(Date.now() - DAY_MS),
+      notAfter: new Date(Date.now() + DAY_MS),
+    });
+    const local = await tlsFilesOf(authority, folder, 'localhost');
+    const named = await tlsFilesOf(authority, folder, NAME);
+    const other = await tlsFilesOf(authority, folder, 'other.test');
+    const security = ConnectionSecurity.open(compileConfig(securitySettings, local));
+    onTestFinished(() => security.close());
+    const bench = await FaultBench.start({ environment: local, connect: { security } });
+    onTestFinished(() => bench.close());
+    const undisturbed = await bench.undisturbed();
+
+    // Of the same authority, but not of this name: "localhost" would be right for 127.0.0.1, were it asked for by number.
+    const [numbered, stranger] = [await bench.startWorker(), await bench.startWorker(other)];
+    const port = numbered.address.split(':')[1]!;
+    await bench.startProxy(stranger.address, { listen: `127.0.0.2:${port}` });
+    const dns = await startFakeDns(bench.folder, NAME);
+    await dns.setAddresses(['127.0.0.1', '127.0.0.2']);
+    const trainer = await bench.startTrainer([`dns:///${NAME}:${port}`], dns.environment);
+    const run = await bench.startRun(trainer);
+    await run.progress(
+      ({ waitingFor }) => waitingFor.split(`Host: ${NAME}. is not in the cert's altnames`).length === 3,
+    );
+
+    const rightful = await bench.startWorker({ ...named, AUGMENTATION_LISTEN: `127.0.0.3:${port}` });
+    await dns.setAddresses(['127.0.0.1', '127.0.0.2', '127.0.0.3']);
+    expect(await run.result()).toEqual(undisturbed);
+    await Promise.all([trainer, numbered, stranger, rightful].map((service) => service.stop()));
   });
 });

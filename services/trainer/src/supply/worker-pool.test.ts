@@ -1,6 +1,8 @@
 import { status } from '@grpc/grpc-js';
+import { AddressWatcher, CHANNEL_OPTIONS } from '@lunastream/service-kit';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
+  answerAll,
   answerNever,
   FakeWorker,
   grpcError,
@@ -213,6 +215,53 @@ describe('WorkerPool.setServers()', () => {
     expect(pool.waitingFor()).toBe('augmentation workers: none is known');
     pool.setServers([serverAt('a')]);
     await filled;
+  });
+});
+
+describe('a worker that comes in mid-epoch gets leases within 5 s, whatever the machine: the longest that', () => {
+  const PROMISED_MS = 5_000;
+
+  it('names are not resolved for', async () => {
+    const [first, joining] = [new FakeWorker('10.0.0.1:7', answerNever), new FakeWorker('10.0.0.2:7')];
+    const { open, pool } = leaseBench([first, joining], {}, []);
+    let numbers = ['10.0.0.1'];
+    const watcher = await AddressWatcher.start({
+      targets: ['dns:///workers:7'],
+      onChange: (servers) => pool.setServers(servers),
+      onError: (sentence) => expect.fail(sentence),
+      lookup: () => Promise.resolve(numbers),
+    });
+    const stream = open(planOf(100));
+    void stream.fill(0, places(100)).catch(() => undefined);
+    await settle();
+    expect([first.leases.length, joining.leases.length]).toEqual([2, 0]);
+    numbers = ['10.0.0.1', '10.0.0.2'];
+    vi.advanceTimersByTime(PROMISED_MS);
+    await settle();
+    expect(joining.leases.length).toBeGreaterThan(0);
+    watcher.close();
+    stream.close(new Error('seen'));
+  });
+
+  it('a listed one rests that has not answered before, and gRPC waits before it connects again', async () => {
+    let isThere = false;
+    const late = new FakeWorker('b', (lease) => (isThere ? answerAll(lease) : breakAfter(0)(lease)));
+    const { open } = leaseBench([new FakeWorker('a', answerNever), late]);
+    const stream = open(planOf(100));
+    void stream.fill(0, places(100)).catch(() => undefined);
+    // Long enough for its longest rest.
+    for (let count = 0; count < 20; count++) {
+      vi.advanceTimersByTime(1_000);
+      await settle();
+    }
+    const askedInVain = late.leases.length;
+    isThere = true;
+    // gRPC spreads its waits by a fifth (its connection-backoff.md).
+    const reconnectMs = 1.2 * (CHANNEL_OPTIONS['grpc.max_reconnect_backoff_ms'] ?? Infinity);
+    vi.advanceTimersByTime(PROMISED_MS - reconnectMs);
+    await settle();
+    expect(late.leases.length).toBeGreaterThan(askedInVain);
+    stream.close(new Error('seen'));
   });
 });
 
