@@ -6,11 +6,13 @@ export {
 } from './attributes.ts';
 export { instrumentsDocument } from './instruments-document.ts';
 export type { AttributesOf, Observer, Report } from './observations.ts';
+export { observeSampleMaking, type SampleMakingCounts } from './observe-sample-making.ts';
 export { prometheusAddressOf } from './otlp-readers.ts';
 export { prometheusName } from './prometheus-name.ts';
 export {
   instrument,
   INSTRUMENTS,
+  isToldBy,
   seriesLimit,
   type HistogramName,
   type InstrumentDefinition,
@@ -18,7 +20,15 @@ export {
   type InstrumentName,
   type ObservedName,
   type ReportingService,
+  type TrainerSupply,
 } from './registry.ts';
+export {
+  reportChunkSource,
+  reportChunkTier,
+  type ChunkSourceCounts,
+  type ChunkTierCounts,
+  type StoredTierCounts,
+} from './report-chunk-tiers.ts';
 export { traceClientCalls, type CallObservation, type CallObserver } from './rpc-calls.ts';
 export { logFields, withRun } from './run-context.ts';
 export { startTrace, type TracedWork } from './traced-work.ts';

@@ -24,7 +24,7 @@ function code(text: string): string {
 }
 
 function rowOf(name: InstrumentName): string[] {
-  const { kind, unit, attributes, services, meaning } = instrument(name);
+  const { kind, unit, attributes, meaning } = instrument(name);
   return [
     code(name),
     code(prometheusName(name)),
@@ -32,9 +32,18 @@ function rowOf(name: InstrumentName): string[] {
     code(unit),
     attributes.map(code).join(', '),
     String(seriesLimit(name)),
-    services.length === 3 ? 'all' : services.join(', '),
+    tellersOf(name),
     meaning,
   ];
+}
+
+const WHEN = { local: 'trainer by itself', workers: 'trainer with workers' } as const;
+
+/** The services that tell `name`. */
+function tellersOf(name: InstrumentName): string {
+  const { services, trainerSupply } = instrument(name);
+  if (trainerSupply === undefined) return services.length === 3 ? 'all' : services.join(', ');
+  return services.map((one) => (one === 'trainer' ? WHEN[trainerSupply] : one)).join(', ');
 }
 
 function valuesOf({ values, limit }: AttributeDefinition): string {

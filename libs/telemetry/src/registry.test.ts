@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ATTRIBUTES, type AttributeDefinition } from './attributes.ts';
 import { prometheusName } from './prometheus-name.ts';
-import { instrument, INSTRUMENTS, seriesLimit, type InstrumentName } from './registry.ts';
+import { instrument, INSTRUMENTS, isToldBy, seriesLimit, type InstrumentName } from './registry.ts';
 
 const names = Object.keys(INSTRUMENTS) as InstrumentName[];
 
@@ -32,6 +32,18 @@ describe('the registry of instruments', () => {
       expect(attribute.limit).toBeGreaterThan(0);
       if (attribute.values !== undefined) expect(attribute.values).toHaveLength(attribute.limit);
     }
+  });
+
+  it('knows who tells what: a trainer does what workers and caches do only where it has none', () => {
+    const tellers = (name: InstrumentName) => [
+      isToldBy(name, 'augmentation', 'workers'),
+      isToldBy(name, 'trainer', 'workers'),
+      isToldBy(name, 'trainer', 'local'),
+    ];
+    expect(tellers('lunastream.worker.samples')).toEqual([true, false, true]);
+    expect(tellers('lunastream.supply.leases')).toEqual([false, true, false]);
+    expect(tellers('lunastream.supply.samples')).toEqual([false, true, true]);
+    expect(tellers('process.cpu.time')).toEqual([true, true, true]);
   });
 
   it('bounds the series of a process', () => {

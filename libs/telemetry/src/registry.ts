@@ -15,23 +15,31 @@ export type InstrumentKind = 'counter' | 'updowncounter' | 'gauge' | 'histogram'
 /** Services by the name under which they report, resource attribute `service.name`. */
 export type ReportingService = 'chunk-cache' | 'augmentation' | 'trainer';
 
+/** Where a trainer's samples come from: augmentation workers, or itself (`--local-augment`). */
+export type TrainerSupply = 'workers' | 'local';
+
 export interface InstrumentDefinition {
   readonly kind: InstrumentKind;
   /** Unit in UCUM: `s`, `By`, `1` for shares in 0..1; in braces what is counted, `{sample}`. */
   readonly unit: string;
   readonly attributes: readonly AttributeName[];
   readonly services: readonly ReportingService[];
+  /** The supply with which a trainer tells it; with either unless given. */
+  readonly trainerSupply?: TrainerSupply;
   readonly meaning: string;
   /** Upper bounds of a histogram's buckets, in its unit. */
   readonly boundaries?: readonly number[];
 }
 
 const EVERY_SERVICE = ['chunk-cache', 'augmentation', 'trainer'] as const;
-const WORKER = ['augmentation'] as const;
 const CACHE = ['chunk-cache'] as const;
-/** Workers keep raw chunks too, in a tier of their own. */
-const KEEPERS = ['chunk-cache', 'augmentation'] as const;
 const TRAINER = ['trainer'] as const;
+const WITH_WORKERS = { services: TRAINER, trainerSupply: 'workers' } as const;
+/** A trainer that augments by itself does what workers and caches do. */
+const MAKERS = { services: ['augmentation', 'trainer'], trainerSupply: 'local' } as const;
+const CUTTERS = { services: ['chunk-cache', 'trainer'], trainerSupply: 'local' } as const;
+/** Workers keep raw chunks too, in a tier of their own. */
+const KEEPERS = { services: EVERY_SERVICE, trainerSupply: 'local' } as const;
 
 /** Of the semantic conventions for RPC: https://opentelemetry.io/docs/specs/semconv/rpc/rpc-metrics/ */
 const RPC_BOUNDARIES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10] as const;
@@ -133,45 +141,45 @@ export const INSTRUMENTS = {
     meaning: 'Time of the engine for one batch, waiting excluded',
   },
   'lunastream.demand': {
-    kind: 'gauge', unit: '{sample}/s', attributes: [], services: TRAINER,
-    meaning: 'Samples per second that the engine would take if it never waited; absent while no run is active',
+    kind: 'gauge', unit: '{sample}/s', attributes: [], ...WITH_WORKERS,
+    meaning: 'Samples per second of workers that the engine would take if it never waited; absent while no run is active',
   },
 
   // How samples come to the trainer.
   'lunastream.supply.samples': {
     kind: 'counter', unit: '{sample}', attributes: ['worker'], services: TRAINER,
-    meaning: 'Samples received',
+    meaning: 'Samples that are in their place',
   },
   'lunastream.supply.received': {
-    kind: 'counter', unit: 'By', attributes: ['worker'], services: TRAINER,
+    kind: 'counter', unit: 'By', attributes: ['worker'], ...WITH_WORKERS,
     meaning: 'Bytes of voxels received',
   },
   'lunastream.supply.leases': {
-    kind: 'counter', unit: '{lease}', attributes: ['worker'], services: TRAINER,
+    kind: 'counter', unit: '{lease}', attributes: ['worker'], ...WITH_WORKERS,
     meaning: 'Leases given out',
   },
   'lunastream.supply.outstanding_leases': {
-    kind: 'gauge', unit: '{lease}', attributes: ['worker'], services: TRAINER,
+    kind: 'gauge', unit: '{lease}', attributes: ['worker'], ...WITH_WORKERS,
     meaning: 'Leases that are not complete yet',
   },
   'lunastream.supply.broken_leases': {
-    kind: 'counter', unit: '{lease}', attributes: ['worker'], services: TRAINER,
+    kind: 'counter', unit: '{lease}', attributes: ['worker'], ...WITH_WORKERS,
     meaning: 'Leases that broke before their end',
   },
   'lunastream.supply.retries': {
-    kind: 'counter', unit: '{sample}', attributes: [], services: TRAINER,
+    kind: 'counter', unit: '{sample}', attributes: [], ...WITH_WORKERS,
     meaning: 'Samples leased again because their lease broke',
   },
   'lunastream.supply.hedges': {
-    kind: 'counter', unit: '{lease}', attributes: [], services: TRAINER,
+    kind: 'counter', unit: '{lease}', attributes: [], ...WITH_WORKERS,
     meaning: 'Leases given out a second time because the first was slow',
   },
   'lunastream.supply.duplicates': {
-    kind: 'counter', unit: '{sample}', attributes: [], services: TRAINER,
+    kind: 'counter', unit: '{sample}', attributes: [], ...WITH_WORKERS,
     meaning: 'Samples that came a second time and were dropped',
   },
   'lunastream.supply.wrong': {
-    kind: 'counter', unit: '{sample}', attributes: [], services: TRAINER,
+    kind: 'counter', unit: '{sample}', attributes: [], ...WITH_WORKERS,
     meaning: 'Samples that were wrong; their worker was quarantined',
   },
   'lunastream.supply.awaited': {
@@ -180,90 +188,90 @@ export const INSTRUMENTS = {
   },
   'lunastream.supply.buffer_limit': {
     kind: 'gauge', unit: 'By', attributes: [], services: TRAINER,
-    meaning: 'Most bytes of samples leased ahead of the engine',
+    meaning: 'Most bytes of samples asked for ahead of the engine',
   },
   'lunastream.supply.workers': {
-    kind: 'gauge', unit: '{worker}', attributes: [], services: TRAINER,
+    kind: 'gauge', unit: '{worker}', attributes: [], ...WITH_WORKERS,
     meaning: 'Augmentation workers that the trainer knows',
   },
   'lunastream.supply.answering_workers': {
-    kind: 'gauge', unit: '{worker}', attributes: [], services: TRAINER,
+    kind: 'gauge', unit: '{worker}', attributes: [], ...WITH_WORKERS,
     meaning: 'Those of them that answered when last asked',
   },
 
   // Making samples.
   'lunastream.worker.samples': {
-    kind: 'counter', unit: '{sample}', attributes: [], services: WORKER,
+    kind: 'counter', unit: '{sample}', attributes: [], ...MAKERS,
     meaning: 'Samples made',
   },
   'lunastream.worker.failures': {
-    kind: 'counter', unit: '{sample}', attributes: [], services: WORKER,
+    kind: 'counter', unit: '{sample}', attributes: [], ...MAKERS,
     meaning: 'Samples that could not be made: their chunk failed, or a thread did',
   },
   'lunastream.worker.voxels': {
-    kind: 'counter', unit: '{voxel}', attributes: [], services: WORKER,
+    kind: 'counter', unit: '{voxel}', attributes: [], ...MAKERS,
     meaning: 'Voxels of the samples made',
   },
   'lunastream.worker.border_voxels': {
-    kind: 'counter', unit: '{voxel}', attributes: [], services: WORKER,
+    kind: 'counter', unit: '{voxel}', attributes: [], ...MAKERS,
     meaning: 'Those of them that repeat the border of their chunk',
   },
   'lunastream.worker.transform.duration': {
-    kind: 'histogram', unit: 's', attributes: [], services: WORKER, boundaries: TRANSFORM_BOUNDARIES,
+    kind: 'histogram', unit: 's', attributes: [], ...MAKERS, boundaries: TRANSFORM_BOUNDARIES,
     meaning: 'Time that a thread took to transform a sample',
   },
   'lunastream.worker.queued': {
-    kind: 'gauge', unit: 'By', attributes: [], services: WORKER,
+    kind: 'gauge', unit: 'By', attributes: [], ...MAKERS,
     meaning: 'Chunks handed to the threads and not transformed yet',
   },
   'lunastream.worker.threads': {
-    kind: 'gauge', unit: '{thread}', attributes: [], services: WORKER,
+    kind: 'gauge', unit: '{thread}', attributes: [], ...MAKERS,
     meaning: 'Threads that transform samples',
   },
   'lunastream.worker.capacity': {
-    kind: 'gauge', unit: '{sample}/s', attributes: [], services: WORKER,
+    kind: 'gauge', unit: '{sample}/s', attributes: [], ...MAKERS,
     meaning: 'Samples per second that the threads could transform, from what the latest took; absent before the first',
   },
 
   // Chunks.
   'lunastream.chunks.hits': {
-    kind: 'counter', unit: '{chunk}', attributes: ['tier'], services: KEEPERS,
+    kind: 'counter', unit: '{chunk}', attributes: ['tier'], ...KEEPERS,
     meaning: 'Chunks that the tier had',
   },
   'lunastream.chunks.misses': {
-    kind: 'counter', unit: '{chunk}', attributes: ['tier'], services: KEEPERS,
+    kind: 'counter', unit: '{chunk}', attributes: ['tier'], ...KEEPERS,
     meaning: 'Chunks that the tier was asked for and did not have',
   },
   'lunastream.chunks.entries': {
-    kind: 'gauge', unit: '{chunk}', attributes: ['tier'], services: KEEPERS,
+    kind: 'gauge', unit: '{chunk}', attributes: ['tier'], ...KEEPERS,
     meaning: 'Chunks that the tier holds',
   },
   'lunastream.chunks.size': {
-    kind: 'gauge', unit: 'By', attributes: ['tier'], services: KEEPERS,
+    kind: 'gauge', unit: 'By', attributes: ['tier'], ...KEEPERS,
     meaning: 'Bytes of voxels that the tier holds',
   },
   'lunastream.chunks.limit': {
-    kind: 'gauge', unit: 'By', attributes: ['tier'], services: KEEPERS,
+    kind: 'gauge', unit: 'By', attributes: ['tier'], ...KEEPERS,
     meaning: 'Most bytes of voxels that the tier may hold',
   },
   'lunastream.chunks.evictions': {
-    kind: 'counter', unit: '{chunk}', attributes: ['tier'], services: KEEPERS,
+    kind: 'counter', unit: '{chunk}', attributes: ['tier'], ...KEEPERS,
     meaning: 'Chunks dropped to make room',
   },
   'lunastream.chunks.corrupt': {
-    kind: 'counter', unit: '{chunk}', attributes: ['tier'], services: CACHE,
+    kind: 'counter', unit: '{chunk}', attributes: ['tier'], ...CUTTERS,
     meaning: 'Stored chunks whose checksum did not match; none was served',
   },
   'lunastream.chunks.tier_errors': {
-    kind: 'counter', unit: '{error}', attributes: ['tier'], services: CACHE,
+    kind: 'counter', unit: '{error}', attributes: ['tier'], ...CUTTERS,
     meaning: 'Times that a tier failed and the next one was asked',
   },
   'lunastream.chunks.cut': {
-    kind: 'counter', unit: '{chunk}', attributes: [], services: CACHE,
+    kind: 'counter', unit: '{chunk}', attributes: [], ...CUTTERS,
     meaning: 'Chunks cut from their scans because no tier had them',
   },
   'lunastream.chunks.failures': {
-    kind: 'counter', unit: '{chunk}', attributes: [], services: CACHE,
+    kind: 'counter', unit: '{chunk}', attributes: [], ...CUTTERS,
     meaning: 'Chunks that could not be served: unknown scan, centre outside, damaged file',
   },
   'lunastream.chunks.served': {
@@ -316,6 +324,12 @@ export type ObservedName = NamesOf<'counter' | 'updowncounter' | 'gauge'>;
 /** The definition of `name`. */
 export function instrument(name: InstrumentName): InstrumentDefinition {
   return INSTRUMENTS[name];
+}
+
+/** Whether `service` tells `name`; a trainer whose samples come from `supply`. */
+export function isToldBy(name: InstrumentName, service: ReportingService, supply: TrainerSupply): boolean {
+  const { services, trainerSupply = supply } = instrument(name);
+  return services.includes(service) && (service !== 'trainer' || trainerSupply === supply);
 }
 
 /** Most series that one process reports of `name`: the bounds of its attributes multiplied, 2000 at most. */

@@ -1,3 +1,4 @@
+export { MadeCounts } from './made-counts.ts';
 export { makeSample } from './make-sample.ts';
 export type { SampleMaker } from './sample-maker.ts';
 export { SharedBuffers } from './shared-buffers.ts';

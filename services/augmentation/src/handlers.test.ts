@@ -185,21 +185,21 @@ describe('AugmentationService.StreamSamples', () => {
   });
 
   it('counts samples, voxels, repeated border and failures', async () => {
-    const { openLease, stats } = await serve();
+    const { openLease, counts } = await serve();
     const took: number[] = [];
-    stats.onSampleMade = (tookMs) => took.push(tookMs);
+    counts.onSampleMade = (tookMs) => took.push(tookMs);
     const samples = [sample(1), sample(2, 'damaged'), sample(3)];
     const responses = await collect(openLease({ samples, augmentation: CHAPTER_AUGMENTATION }));
     const border = responses.map(({ result }) =>
       result?.$case === 'sample' ? Math.round(result.value.borderFraction * voxelCount(SHAPE)) : 0,
     );
-    expect(stats).toMatchObject({
+    expect(counts).toMatchObject({
       sampleCount: 2,
       failureCount: 1,
       voxelCount: 2 * voxelCount(SHAPE),
       borderVoxelCount: border[0]! + border[2]!,
     });
-    expect(stats.borderVoxelCount).toBeGreaterThan(0);
+    expect(counts.borderVoxelCount).toBeGreaterThan(0);
     expect(took).toHaveLength(2);
   });
 

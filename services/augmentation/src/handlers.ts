@@ -27,13 +27,12 @@ import {
   type HandlerContext,
   type ServedService,
 } from '@lunastream/service-kit';
-import type { SampleMaker, TransformJob } from '@lunastream/transform-pool';
+import type { MadeCounts, SampleMaker, TransformJob } from '@lunastream/transform-pool';
 import { formatShape, voxelCount, type Shape } from '@lunastream/volume';
 import { NoPodError } from './cache-pods.ts';
 import type { ChunkFetcher, FetchedChunk } from './chunk-fetcher.ts';
 import type { RawChunk } from './raw-chunk-memory.ts';
 import { REFUSALS } from './refusals.ts';
-import type { WorkerStats } from './worker-stats.ts';
 
 // Wire types stop in this file.
 
@@ -60,7 +59,7 @@ export interface WorkerParts {
   readonly chunks: ChunkFetcher;
   /** Leaves VOXELS_HEADROOM_BYTES in front of the voxels of its samples, and tells their CRC-32. */
   readonly maker: SampleMaker;
-  readonly stats: WorkerStats;
+  readonly counts: MadeCounts;
 }
 
 /** The gRPC service of an augmentation worker. */
@@ -173,7 +172,7 @@ async function answerSample(
   const [fault] = sample.fetched.flatMap((fetched) => ('fault' in fetched ? [fetched.fault] : []));
   try {
     if (fault === undefined) return await makeSample(parts, { ...sample.reference, lent }, lease);
-    parts.stats.noteFailure();
+    parts.counts.noteFailure();
     const value = { code: SAMPLE_CODE_OF_CHUNK_CODE[fault.code], message: fault.message };
     return { ordinal: sample.reference.ordinal, result: { $case: 'error', value } };
   } finally {
@@ -182,7 +181,7 @@ async function answerSample(
 }
 
 async function makeSample(
-  { maker, stats }: WorkerParts,
+  { maker, counts }: WorkerParts,
   { ordinal, partner, lent }: SampleReference & { readonly lent: readonly RawChunk[] },
   { request, sampleShape, sourceShape, augmentation, voxelType }: Lease,
 ): Promise<StreamSamplesResponse> {
@@ -196,16 +195,11 @@ async function makeSample(
     source: { voxels: own.voxels, key: { runSeed, epoch, ordinal } },
     partner: ofPartner && { voxels: ofPartner.voxels, key: { runSeed, epoch, ordinal: partner!.ordinal } },
   };
-  const queuedBytes = own.voxels.byteLength + (ofPartner?.voxels.byteLength ?? 0);
-  stats.queuedBytes += queuedBytes;
-  const made = await maker
-    .make(job)
-    .catch((error: unknown) => {
-      stats.noteFailure();
-      throw error;
-    })
-    .finally(() => (stats.queuedBytes -= queuedBytes));
-  stats.noteSample(made, voxelCount(sampleShape));
+  const made = await counts.follow(
+    lent.map(({ voxels }) => voxels),
+    () => maker.make(job),
+  );
+  counts.noteSample(made, voxelCount(sampleShape));
   const value = {
     shape: sampleShape,
     voxelsHu: voxelsAfterHeadroom(made.buffer),

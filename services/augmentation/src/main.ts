@@ -1,13 +1,12 @@
 import { ChunkServiceClient, VOXELS_HEADROOM_BYTES } from '@lunastream/contracts';
 import { AddressWatcher, runService } from '@lunastream/service-kit';
-import { SharedBuffers, TransformPool } from '@lunastream/transform-pool';
+import { MadeCounts, SharedBuffers, TransformPool } from '@lunastream/transform-pool';
 import { CachePods } from './cache-pods.ts';
 import { ChunkFetcher } from './chunk-fetcher.ts';
 import { settings } from './config.ts';
 import { createHandlers } from './handlers.ts';
 import { RawChunkMemory } from './raw-chunk-memory.ts';
 import { observeWorker } from './telemetry.ts';
-import { WorkerStats } from './worker-stats.ts';
 
 /** Chunks on their way through a worker that keeps none: 32 of 32×48×48 with margin. */
 const IDLE_CHUNK_BYTES = 32 * 2 ** 20;
@@ -41,13 +40,13 @@ await runService(
         headroomBytes: VOXELS_HEADROOM_BYTES,
         withCrc32: true,
       });
-      const parts = { chunks: new ChunkFetcher(pods, memory), maker, stats: new WorkerStats() };
+      const parts = { chunks: new ChunkFetcher(pods, memory), maker, counts: new MadeCounts() };
       observeWorker(context.telemetry, { ...parts, memory });
       return {
         services: createHandlers(parts, context),
         close: async () => {
           context.logger.info(
-            { samples: parts.stats, rawChunks: memory.stats() },
+            { samples: parts.counts, rawChunks: memory.stats() },
             'samples made, and chunks kept',
           );
           addresses.close();

@@ -9,13 +9,12 @@ import {
 } from '@lunastream/contracts';
 import { createClient } from '@lunastream/service-kit';
 import { startInProcessServer } from '@lunastream/service-kit/testing';
-import { SharedBuffers } from '@lunastream/transform-pool';
+import { MadeCounts, SharedBuffers } from '@lunastream/transform-pool';
 import { onTestFinished } from 'vitest';
 import { CachePods } from '../src/cache-pods.ts';
 import { ChunkFetcher } from '../src/chunk-fetcher.ts';
 import { createHandlers } from '../src/handlers.ts';
 import { RawChunkMemory } from '../src/raw-chunk-memory.ts';
-import { WorkerStats } from '../src/worker-stats.ts';
 import { fakeChunkCache, FINGERPRINT, type StreamChunks } from './fake-chunk-cache.ts';
 import { InlineMaker } from './inline-maker.ts';
 
@@ -36,8 +35,8 @@ export async function startWorker(cacheAddress: string, keptBytes = 0) {
     limitBytes: keptBytes,
     buffers: new SharedBuffers({ limitBytes: 2 ** 20 }),
   });
-  const stats = new WorkerStats();
-  const parts = { chunks: new ChunkFetcher(pods, memory), maker, stats };
+  const counts = new MadeCounts();
+  const parts = { chunks: new ChunkFetcher(pods, memory), maker, counts };
   const server = await startInProcessServer((context) => createHandlers(parts, context));
   onTestFinished(async () => {
     await server.stop();
@@ -59,7 +58,7 @@ export async function startWorker(cacheAddress: string, keptBytes = 0) {
       border: BorderRule.UNSPECIFIED,
       ...request,
     });
-  return { ...server, openLease, maker, memory, stats };
+  return { ...server, openLease, maker, memory, counts };
 }
 
 /** A worker and its cache, both over real sockets. */

@@ -25,7 +25,7 @@ await runService(
         startEngine: (engineSettings) => ThreadedEngine.start(engineSettings),
         sampleBufferBytes: config.sampleBufferBytes,
         clock,
-        observer: new RunsTelemetry(context.telemetry, () => clock.nowMs()),
+        observer: new RunsTelemetry(context.telemetry, () => clock.nowMs(), supply.origin),
         logger: context.logger,
       });
       return {

@@ -70,5 +70,11 @@ describe('select()', () => {
     expect(() => select('lunastream.epoch.recall', { split: 'test' })).toThrow('one of trn, val, got test');
     expect(() => select('lunastream.epoch.recall', {}, 'count')).toThrow('exactly a histogram has parts');
     expect(() => select('lunastream.step.duration')).toThrow('exactly a histogram has parts');
+    expect(select('lunastream.worker.threads', { service_name: 'trainer' })).toBe(
+      'lunastream_worker_threads{service_name="trainer"}',
+    );
+    expect(() => select('lunastream.worker.threads', { service_name: 'chunk-cache' })).toThrow(
+      'one of augmentation, trainer tells it, got chunk-cache',
+    );
   });
 });

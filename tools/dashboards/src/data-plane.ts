@@ -5,6 +5,9 @@ const SHARE = { unit: 'percentunit', min: 0, max: 1 } as const;
 const COUNT = { unit: 'short', min: 0 } as const;
 const BYTES = { unit: 'bytes', min: 0 } as const;
 
+/** Without trainers that augment by themselves. */
+const WORKER_CAPACITY = sumBy([], select('lunastream.worker.capacity', { service_name: 'augmentation' }));
+
 const now: readonly PanelSpec[] = [
   stat('Waiting for samples', 'Share of time in which engines wait: exposed data loading.', 'percentunit', {
     expr: 'max(lunastream:stall:ratio)',
@@ -15,7 +18,7 @@ const now: readonly PanelSpec[] = [
     legend: 'demand',
   }),
   stat('Capacity', 'Samples per second that all workers could transform.', 'short', {
-    expr: sumBy([], select('lunastream.worker.capacity')),
+    expr: WORKER_CAPACITY,
     legend: 'capacity',
   }),
   stat('Workers needed', 'Demand by what one worker could give: what autoscaling goes by.', 'short', {
@@ -62,16 +65,20 @@ const throughput: readonly PanelSpec[] = [
     ...COUNT,
     queries: [
       { expr: sumBy([], select('lunastream.demand')), legend: 'demand' },
-      { expr: sumBy([], select('lunastream.worker.capacity')), legend: 'capacity' },
+      { expr: WORKER_CAPACITY, legend: 'capacity' },
     ],
   }),
-  lines('Samples made', 'By worker process, per second; and those that could not be made.', {
-    ...COUNT,
-    queries: [
-      { expr: sumBy(['instance'], rate('lunastream.worker.samples')), legend: '{{instance}}' },
-      { expr: sumBy(['instance'], rate('lunastream.worker.failures')), legend: '{{instance}} failed' },
-    ],
-  }),
+  lines(
+    'Samples made',
+    'By process, per second; and those that could not be made. Trainers that augment by themselves are among them.',
+    {
+      ...COUNT,
+      queries: [
+        { expr: sumBy(['instance'], rate('lunastream.worker.samples')), legend: '{{instance}}' },
+        { expr: sumBy(['instance'], rate('lunastream.worker.failures')), legend: '{{instance}} failed' },
+      ],
+    },
+  ),
 ];
 
 const leases: readonly PanelSpec[] = [
@@ -120,7 +127,7 @@ const queues: readonly PanelSpec[] = [
       ],
     },
   ),
-  lines('Workers: chunks before transforms', 'Bytes handed to threads.', {
+  lines('Chunks before transforms', 'Bytes handed to threads.', {
     ...BYTES,
     queries: [{ expr: select('lunastream.worker.queued'), legend: '{{instance}}' }],
   }),
@@ -132,7 +139,7 @@ const queues: readonly PanelSpec[] = [
       { expr: quantile(0.99, 'lunastream.worker.transform.duration'), legend: '99 %' },
     ],
   }),
-  lines('Voxels that repeat the border', 'Share of what workers make.', {
+  lines('Voxels that repeat the border', 'Share of what is made.', {
     ...SHARE,
     queries: [
       {

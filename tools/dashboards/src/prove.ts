@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { generatePhantom } from '@lunastream/phantom';
 import {
-  instrument,
   INSTRUMENTS,
+  isToldBy,
   prometheusName,
   type InstrumentName,
   type ReportingService,
@@ -153,7 +153,7 @@ async function compareWithRegistry(targets: readonly Target[]): Promise<Omit<Pro
     const told = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map(([, metric]) => metric!));
     told.delete('target_info');
     const expected = (Object.keys(INSTRUMENTS) as InstrumentName[])
-      .filter((one) => instrument(one).services.includes(service))
+      .filter((one) => isToldBy(one, service, 'workers'))
       .map(prometheusName);
     undocumented.push(
       ...[...told].filter((metric) => !expected.includes(metric)).map((one) => `${name}: ${one}`),

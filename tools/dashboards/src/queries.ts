@@ -5,6 +5,7 @@ import {
   type AttributeDefinition,
   type AttributeName,
   type InstrumentName,
+  type ReportingService,
 } from '@lunastream/telemetry';
 
 /** How PromQL names an attribute. */
@@ -12,8 +13,16 @@ export function label(name: AttributeName): string {
   return name.replace(/[^A-Za-z0-9_]/g, '_');
 }
 
-/** Matchers by attribute: `trn` for equality, `~$run` for a regular expression, `!` for anything but empty. */
-export type Matchers = Readonly<Partial<Record<AttributeName, string>>>;
+/** Label of every metric: the service that tells it. */
+const SERVICE = 'service_name';
+
+/**
+ * Matchers by attribute, and by the service that tells: `trn` for equality, `~$run` for a regular expression, `!` for
+ * anything but empty.
+ */
+export type Matchers = Readonly<
+  Partial<Record<AttributeName, string> & Record<typeof SERVICE, ReportingService>>
+>;
 
 function matcher(name: string, text: string): string {
   if (text === '!') return `${name}!=""`;
@@ -29,13 +38,17 @@ export function select(
   matchers: Matchers = {},
   part?: 'bucket' | 'count' | 'sum',
 ): string {
-  const { attributes, kind } = instrument(name);
+  const { attributes, kind, services } = instrument(name);
   if ((kind === 'histogram') !== (part !== undefined)) {
     throw new Error(
       `Cannot select ${name}: exactly a histogram has parts, got ${part ?? 'none'} of a ${kind}`,
     );
   }
   const parts = Object.entries(matchers).map(([key, text]) => {
+    if (key === SERVICE) {
+      if (services.includes(text as ReportingService)) return matcher(key, text);
+      throw new Error(`Cannot select ${name}: one of ${services.join(', ')} tells it, got ${text}`);
+    }
     const attribute = key as AttributeName;
     if (!attributes.includes(attribute)) throw new Error(`Cannot select ${name}: it has no attribute ${key}`);
     const { values: known }: AttributeDefinition = ATTRIBUTES[attribute];

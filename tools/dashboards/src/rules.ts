@@ -29,6 +29,7 @@ const calls = sumBy(['service_name'], rate5m(CALLS, {}, 'count'));
 const failedCalls = sumBy(['service_name'], rate5m(CALLS, { 'error.type': '!' }, 'count'));
 const hits = sumBy([], rate5m('lunastream.chunks.hits'));
 const cuts = sumBy([], rate5m('lunastream.chunks.cut'));
+const WORKER_CAPACITY = select('lunastream.worker.capacity', { service_name: 'augmentation' });
 const predictions = (outcomes: string) =>
   sumBy(['split'], select('lunastream.run.predictions', { outcome: outcomes }));
 
@@ -45,9 +46,10 @@ export const RECORDING_RULES: readonly RecordingRule[] = [
   { record: 'lunastream:chunk_hits:ratio', expr: `${hits} / (${hits} + ${cuts} > 0)` },
   // A service without failed calls has no series of them: its share is 0.
   { record: 'lunastream:rpc_errors:ratio', expr: `(${failedCalls} or ${calls} * 0) / (${calls} > 0)` },
+  // Trainers that augment by themselves tell their capacity, too: it serves nobody else.
   {
     record: 'lunastream:workers:needed',
-    expr: `${sumBy([], select('lunastream.demand'))} / avg(${select('lunastream.worker.capacity')})`,
+    expr: `${sumBy([], select('lunastream.demand'))} / avg(${WORKER_CAPACITY})`,
   },
 ];
 

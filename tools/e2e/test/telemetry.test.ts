@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { INSTRUMENTS, isToldBy, type InstrumentName } from '@lunastream/telemetry';
 import { workspaceRoot } from '@lunastream/testing';
 import { OtlpReceiver, type ReceivedMetric, type ReceivedSpan } from '@lunastream/testing/otlp';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -19,8 +20,12 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 /** Trains with these variables; resolves with the run's folder. */
-async function train(name: string, environment: Record<string, string>): Promise<string> {
-  const args = ['train', '--data', data, ...SMALL_RUN, '--epochs', String(EPOCHS), '--quiet'];
+async function train(
+  name: string,
+  environment: Record<string, string>,
+  options: readonly string[] = [],
+): Promise<string> {
+  const args = ['train', '--data', data, ...SMALL_RUN, '--epochs', String(EPOCHS), '--quiet', ...options];
   const run = new ProcessRun(
     join(workspaceRoot, 'tools/cli/bin/lunastream.mjs'),
     [...args, '--out', name, '--state', `${name}-state`],
@@ -126,6 +131,32 @@ describe.each(['grpc', 'http/protobuf'] as const)('a run that reports by OTLP ov
       .split('\n')
       .map((line) => JSON.parse(line) as { msg: string; run_id?: string });
     expect(lines.find(({ msg }) => msg === `run ${runId} finished`)).toMatchObject({ run_id: runId });
+  });
+});
+
+describe('a run that augments by itself', () => {
+  it('tells all that workers and a cache would tell, as the trainer, and nothing that it has none for', async () => {
+    const receiver = await receive('http/protobuf');
+    await train('local', { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint }, ['--local-augment']);
+    receiver.stop();
+    const { metrics } = receiver;
+    expect(new Set(metrics.map(({ resource }) => resource['service.name']))).toEqual(new Set(['trainer']));
+    const told = [...new Set(metrics.map(({ name }) => name))].sort();
+    const expected = (Object.keys(INSTRUMENTS) as InstrumentName[]).filter((name) =>
+      isToldBy(name, 'trainer', 'local'),
+    );
+    // No nodule need be found, nor one be called, by a run as short as this.
+    const mayBeAbsent = new Set(['lunastream.run.best_epoch', 'lunastream.epoch.precision']);
+    const certain = (name: string) => !mayBeAbsent.has(name);
+    expect(told.filter(certain)).toEqual(expected.filter(certain).sort());
+    const latest = (name: string, attributes?: Record<string, string>) =>
+      receiver.latest(name, attributes)?.value;
+    const samples = latest('lunastream.supply.samples', { worker: 'local' })!;
+    expect(samples).toBeGreaterThan(0);
+    expect(latest('lunastream.worker.samples')).toBe(samples);
+    expect(latest('lunastream.worker.transform.duration')).toBe(samples);
+    expect(latest('lunastream.chunks.hits', { tier: 'memory' })).toBeGreaterThan(0);
+    expect(latest('lunastream.chunks.cut')).toBeGreaterThan(0);
   });
 });
 

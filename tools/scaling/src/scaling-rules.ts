@@ -41,7 +41,7 @@ interface ScaledObject {
 
 /** Headroom * demand / throughput, as the trigger's query computes it. */
 const QUERY =
-  /^(?<headroom>[\d.]+) \* \(sum\(lunastream_demand_per_second\) or 0 \* sum\(lunastream_run_active\)\) \/ scalar\(avg\(lunastream_worker_capacity_per_second\)\)$/;
+  /^(?<headroom>[\d.]+) \* \(sum\(lunastream_demand_per_second\) or 0 \* sum\(lunastream_run_active\)\) \/ scalar\(avg\(lunastream_worker_capacity_per_second\{service_name="augmentation"\}\)\)$/;
 
 /**
  * Reads the rules of a KEDA ScaledObject, so that what is simulated is what is deployed.

@@ -1,11 +1,13 @@
 import { summarizeEpoch, type Split } from '@lunastream/metrics';
 import { NO_TELEMETRY, type Observer, type ObservedName, type Telemetry } from '@lunastream/telemetry';
 import { withTemporaryFolder } from '@lunastream/testing';
+import { MadeCounts } from '@lunastream/transform-pool';
 import { describe, expect, it } from 'vitest';
 import { benchIn } from '../../test/run-bench.ts';
 import { SETTINGS } from '../../test/training-fixtures.ts';
 import { newLeaseCounts } from '../supply/lease-counts.ts';
-import { observeWorkerSupply } from '../supply/supply-telemetry.ts';
+import { LocalCounts } from '../supply/local-counts.ts';
+import { observeLocalSupply, observeWorkerSupply } from '../supply/supply-telemetry.ts';
 import { RunsTelemetry } from './telemetry.ts';
 
 /** A telemetry whose values a test can read. */
@@ -170,6 +172,14 @@ describe('the telemetry of a run', () => {
     expect(bench.read('lunastream.demand')).toEqual({ '': 12.5 });
   });
 
+  it('makes no demand on workers where samples are made in its own process', async () => {
+    const bench = readable();
+    const observer = new RunsTelemetry(bench.telemetry, () => 0, 'local');
+    await runEpoch({ ...trainerTelemetry(), ...bench, observer }, 'p/r');
+    expect(bench.read('lunastream.run.active')).toEqual({ 'p/r': 1 });
+    expect(bench.read('lunastream.demand')).toEqual({});
+  });
+
   it('changes nothing about a run that fails within a step', async () => {
     const bench = trainerTelemetry();
     const pass = bench.observer.start('p/r').openPass({ epoch: 1, split: 'trn', batchSize: 5 });
@@ -219,5 +229,54 @@ describe('the telemetry of the supply', () => {
     expect(bench.read('lunastream.supply.hedges')).toEqual({ '': 2 });
     expect(bench.read('lunastream.supply.retries')).toEqual({ '': 7 });
     expect(bench.read('lunastream.supply.awaited')).toEqual({ '': 512 });
+  });
+});
+
+describe('the telemetry of a supply that is this process', () => {
+  it('tells what workers and caches would: samples, transform times, capacity, tiers of chunks', () => {
+    const { telemetry, read, recorded } = readable();
+    const counts = Object.assign(new LocalCounts(), {
+      sampleCount: 9,
+      awaitedBytes: 64,
+      failedChunkCount: 1,
+    });
+    const made = new MadeCounts();
+    const tier = {
+      tier: 'lmdb',
+      hitCount: 1,
+      missCount: 2,
+      entryCount: 3,
+      sizeBytes: 4,
+      limitBytes: 5,
+      evictionCount: 6,
+      corruptCount: 7,
+      errorCount: 8,
+    };
+    const stats = {
+      tiers: [tier],
+      cutChunkCount: 2,
+      volumes: undefined,
+      sourceReadCount: 0,
+      sourceReadBytes: 0,
+    };
+    observeLocalSupply(telemetry, {
+      counts,
+      made,
+      chunks: { stats: () => stats },
+      threads: 2,
+      sampleBufferBytes: 1024,
+    });
+    expect(read('lunastream.worker.capacity')).toEqual({});
+    const sample = { buffer: new ArrayBuffer(0), borderFraction: 0.25, crc32: 0, tookMs: 4 };
+    made.noteSample(sample, 100);
+    expect(recorded).toEqual([['lunastream.worker.transform.duration', 0.004, {}]]);
+    expect(read('lunastream.worker.capacity')).toEqual({ '': 500 });
+    expect(read('lunastream.worker.samples')).toEqual({ '': 1 });
+    expect(read('lunastream.worker.border_voxels')).toEqual({ '': 25 });
+    expect(read('lunastream.supply.samples')).toEqual({ local: 9 });
+    expect(read('lunastream.supply.awaited')).toEqual({ '': 64 });
+    expect(read('lunastream.chunks.failures')).toEqual({ '': 1 });
+    expect(read('lunastream.chunks.tier_errors')).toEqual({ lmdb: 8 });
+    expect(read('lunastream.chunks.hits')).toEqual({ lmdb: 1 });
   });
 });

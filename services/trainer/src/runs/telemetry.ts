@@ -1,4 +1,10 @@
-import { startTrace, withRun, type Telemetry, type TracedWork } from '@lunastream/telemetry';
+import {
+  startTrace,
+  withRun,
+  type Telemetry,
+  type TracedWork,
+  type TrainerSupply,
+} from '@lunastream/telemetry';
 import type { Split } from '@lunastream/metrics';
 import type { LoadedBatch } from '../supply/batch-loader.ts';
 import { RunMetrics } from './run-metrics.ts';
@@ -18,13 +24,16 @@ export class RunsTelemetry implements RunsObserver {
   /** Resolves when the latest epoch is sent. */
   #sent: Promise<void> = Promise.resolve();
 
-  /** `nowMs`: milliseconds of a clock that never goes back. */
-  constructor(telemetry: Telemetry, nowMs: () => number) {
+  /**
+   * `nowMs`: milliseconds of a clock that never goes back. `supply`: where samples come from; what the engine takes of a
+   * trainer that makes them itself is no demand on workers.
+   */
+  constructor(telemetry: Telemetry, nowMs: () => number, supply: TrainerSupply = 'workers') {
     this.#telemetry = telemetry;
     this.#nowMs = nowMs;
     telemetry.observe((report) => {
       for (const metrics of this.#runs.values()) metrics.report(report);
-      report('lunastream.demand', this.#demand, {});
+      if (supply === 'workers') report('lunastream.demand', this.#demand, {});
     });
   }
 

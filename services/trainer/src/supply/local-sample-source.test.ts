@@ -162,6 +162,45 @@ describe('LocalSampleSource', () => {
       expect(maker.mostUnderWay).toBeLessThanOrEqual(maker.capacity + 8);
     }));
 
+  it('counts what it made, and the bytes of places that wait', () =>
+    withSource(async ({ source, maker, planOf }) => {
+      const took: number[] = [];
+      source.made.onSampleMade = (tookMs) => took.push(tookMs);
+      let queuedBytes = 0;
+      const turn = maker.gate;
+      maker.gate = () => {
+        queuedBytes = Math.max(queuedBytes, source.made.queuedBytes);
+        return turn();
+      };
+      const stream = source.open(planOf(5));
+      const filled = stream.fill(0, new Float32Array(5 * VOXELS));
+      expect(source.counts.awaitedBytes).toBe(5 * VOXELS * 4);
+      await filled;
+      expect(source.counts).toEqual({ sampleCount: 5, awaitedBytes: 0, failedChunkCount: 0 });
+      expect(source.made).toMatchObject({
+        sampleCount: 5,
+        failureCount: 0,
+        voxelCount: 5 * VOXELS,
+        queuedBytes: 0,
+      });
+      expect(source.made.borderVoxelCount / (5 * VOXELS)).toBeCloseTo(stream.borderFraction());
+      expect(queuedBytes).toBeGreaterThan(0);
+      expect(took.length).toBe(5);
+    }));
+
+  it('counts what failed; a stream that is closed waits for nothing', () =>
+    withSource(async ({ source, maker, planOf }) => {
+      const missing = source.open(planOf(1, { samples: [placeOf('gone', 0)] }));
+      await missing.fill(0, new Float32Array(VOXELS)).catch(() => undefined);
+      expect(source.counts).toMatchObject({ awaitedBytes: VOXELS * 4, failedChunkCount: 1 });
+      maker.gate = () => Promise.reject(new Error('the thread ended'));
+      const broken = source.open(planOf(1));
+      await broken.fill(0, new Float32Array(VOXELS)).catch(() => undefined);
+      expect(source.made).toMatchObject({ sampleCount: 0, failureCount: 2, queuedBytes: 0 });
+      for (const stream of [missing, broken]) stream.close(new Error('seen'));
+      expect(source.counts).toEqual({ sampleCount: 0, awaitedBytes: 0, failedChunkCount: 1 });
+    }));
+
   it.each([
     [
       'a scan that is not there',

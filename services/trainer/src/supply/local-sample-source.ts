@@ -2,10 +2,18 @@ import { marginFor } from '@lunastream/augmentation';
 import { ChunkFaultError, DatasetFaultError, type ChunkSource } from '@lunastream/chunk-source';
 import { copySampleVoxels } from '@lunastream/contracts';
 import type { Dataset } from '@lunastream/dataset';
-import type { SampleMaker, SharedBuffers, TransformSource } from '@lunastream/transform-pool';
+import {
+  MadeCounts,
+  type MadeSample,
+  type SampleMaker,
+  type SharedBuffers,
+  type TransformJob,
+  type TransformSource,
+} from '@lunastream/transform-pool';
 import { voxelCount, type Shape } from '@lunastream/volume';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { SampleUnavailableError } from '../errors.ts';
+import { LocalCounts } from './local-counts.ts';
 import type { PlannedSample, SamplePlan, SampleSource, SampleStream } from './sample-source.ts';
 import { WIRE_VOXEL_TYPES } from './sample-wire.ts';
 
@@ -20,6 +28,12 @@ export interface LocalSampleParts {
   readonly buffers: SharedBuffers;
 }
 
+/** What `LocalSampleParts` and the counts of its source are to a stream. */
+interface LocalStreamParts extends LocalSampleParts {
+  readonly counts: LocalCounts;
+  readonly made: MadeCounts;
+}
+
 /**
  * Makes samples in this process: chunks from `libs/chunk-source`, transforms on threads of `libs/transform-pool`, as cache
  * and workers do it, without gRPC between them.
@@ -29,6 +43,10 @@ export class LocalSampleSource implements SampleSource {
   /** First come, first served: streams opened before come first. */
   readonly #limit: LimitFunction;
   readonly #underWay = new Set<Promise<void>>();
+  /** What happened so far, over all streams. */
+  readonly counts = new LocalCounts();
+  /** What the threads made, over all streams. */
+  readonly made = new MadeCounts();
 
   constructor(parts: LocalSampleParts) {
     this.#parts = parts;
@@ -40,7 +58,8 @@ export class LocalSampleSource implements SampleSource {
   }
 
   open(plan: SamplePlan): SampleStream {
-    return new LocalSampleStream(this.#parts, plan, (write) => this.#begin(write));
+    const { counts, made } = this;
+    return new LocalSampleStream({ ...this.#parts, counts, made }, plan, (write) => this.#begin(write));
   }
 
   /** Resolves when nothing is under way: samples of streams that were closed may be. */
@@ -62,7 +81,7 @@ export class LocalSampleSource implements SampleSource {
 }
 
 class LocalSampleStream implements SampleStream {
-  readonly #parts: LocalSampleParts;
+  readonly #parts: LocalStreamParts;
   readonly #plan: SamplePlan;
   readonly #begin: (write: () => Promise<void>) => Promise<void>;
   readonly #sourceShape: Shape;
@@ -71,9 +90,11 @@ class LocalSampleStream implements SampleStream {
   readonly #gone: Promise<never>;
   #borderVoxels = 0;
   #writtenCount = 0;
+  /** Bytes of places asked for whose samples are not there yet; none once the stream is closed. */
+  #awaitedBytes = 0;
 
   constructor(
-    parts: LocalSampleParts,
+    parts: LocalStreamParts,
     plan: SamplePlan,
     begin: (write: () => Promise<void>) => Promise<void>,
   ) {
@@ -91,6 +112,7 @@ class LocalSampleStream implements SampleStream {
 
   async fill(firstOrdinal: number, target: Float32Array): Promise<void> {
     this.#closed.signal.throwIfAborted();
+    this.#await(target.byteLength);
     const made: Promise<void>[] = [];
     for (let start = 0; start < target.length; start += this.#sampleVoxels) {
       const place = target.subarray(start, start + this.#sampleVoxels);
@@ -107,23 +129,37 @@ class LocalSampleStream implements SampleStream {
 
   close(reason: Error): void {
     this.#closed.abort(reason);
+    this.#await(-this.#awaitedBytes);
+  }
+
+  #await(moreBytes: number): void {
+    this.#awaitedBytes += moreBytes;
+    this.#parts.counts.awaitedBytes += moreBytes;
   }
 
   async #write(ordinal: number, place: Float32Array): Promise<void> {
-    const { maker, buffers } = this.#parts;
+    const { maker, buffers, counts } = this.#parts;
     const { chunkShape: sampleShape, augmentation, voxelType } = this.#plan;
     const { source, partner } = await this.#readSources(ordinal);
     this.#closed.signal.throwIfAborted();
     const job = { sampleShape, sourceShape: this.#sourceShape, augmentation, voxelType, source, partner };
-    const { buffer, borderFraction } = await maker.make(job);
-    for (const used of partner === undefined ? [source] : [source, partner]) {
-      buffers.giveBack(used.voxels);
-    }
+    const chunks = partner === undefined ? [source.voxels] : [source.voxels, partner.voxels];
+    const { buffer, borderFraction } = await this.#make(job, chunks);
+    for (const voxels of chunks) buffers.giveBack(voxels);
     this.#closed.signal.throwIfAborted();
     copySampleVoxels({ voxelsHu: Buffer.from(buffer), voxelType: WIRE_VOXEL_TYPES[voxelType] }, place);
     maker.giveBack(buffer);
     this.#borderVoxels += Math.round(borderFraction * this.#sampleVoxels);
     this.#writtenCount++;
+    counts.sampleCount++;
+    this.#await(-place.byteLength);
+  }
+
+  async #make(job: TransformJob, chunks: readonly SharedArrayBuffer[]): Promise<MadeSample> {
+    const { maker, made } = this.#parts;
+    const sample = await made.follow(chunks, () => maker.make(job));
+    made.noteSample(sample, this.#sampleVoxels);
+    return sample;
   }
 
   async #readSources(ordinal: number) {
@@ -138,6 +174,8 @@ class LocalSampleStream implements SampleStream {
       return { source, partner: await this.#readSource(dataset, samples[partnerOrdinal]!, partnerOrdinal) };
     } catch (error) {
       if (!(error instanceof ChunkFaultError) && !(error instanceof DatasetFaultError)) throw error;
+      this.#parts.made.noteFailure();
+      if (error instanceof ChunkFaultError) this.#parts.counts.failedChunkCount++;
       throw new SampleUnavailableError(ordinal, error.message, { cause: error });
     }
   }

@@ -6,6 +6,7 @@ import type { settings } from '../config.ts';
 import type { TrainingDataset } from '../dataset-client.ts';
 import { LocalSampleSource } from './local-sample-source.ts';
 import type { SampleSupply } from './sample-supply.ts';
+import { observeLocalSupply } from './supply-telemetry.ts';
 
 /** Chunks on their way to the threads: 32 of 32×48×48 with margin. */
 const IDLE_CHUNK_BYTES = 32 * 2 ** 20;
@@ -16,7 +17,7 @@ const MAX_PROBLEMS = 20;
 export function openLocalSupply(
   datasets: readonly DatasetLocation[],
   config: ConfigOf<typeof settings>,
-  { logger }: ServiceContext,
+  { logger, telemetry }: ServiceContext,
 ): SampleSupply {
   const chunks = openChunkSource(
     {
@@ -38,7 +39,10 @@ export function openLocalSupply(
   const maker = new TransformPool({ threads: config.localThreads });
   const buffers = new SharedBuffers({ limitBytes: IDLE_CHUNK_BYTES });
   const samples = new LocalSampleSource({ chunks, maker, buffers });
+  const { counts, made } = samples;
+  observeLocalSupply(telemetry, { counts, made, chunks, threads: maker.threadCount, ...config });
   return {
+    origin: 'local',
     readDataset: async (name) => toTrainingDataset(name, await chunks.getDataset(name)),
     samples,
     workerCount: () => 1,

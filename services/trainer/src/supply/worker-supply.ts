@@ -29,6 +29,7 @@ export async function startWorkerSupply(
   const { counts } = samples;
   observeWorkerSupply(context.telemetry, { counts, pool: workers, ...config });
   return {
+    origin: 'workers',
     readDataset: (name, signal) => readTrainingDataset(datasets, name, signal),
     samples,
     workerCount: () => workers.workers.length,
