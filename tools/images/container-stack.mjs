@@ -1,9 +1,13 @@
 import { say } from '../workflow/process.mjs';
+import { loseAndRestore } from './backup.mjs';
 import { imageName } from './build-images.mjs';
 import { output } from './programs.mjs';
 import { assertTrained, freePort, trainOn, withScratch } from './scratch.mjs';
 
-/** Trains through three containers with mutual TLS, on read-only root file systems. */
+/**
+ * Trains through three containers with mutual TLS, on read-only root file systems; then the runs are backed up, lost and
+ * restored, and the run goes on.
+ */
 export function trainWithContainers() {
   return withScratch(async ({ data, tls, runs }) => {
     const [cachePort, workerPort, trainerPort] = [await freePort(), await freePort(), await freePort()];
@@ -40,8 +44,14 @@ export function trainWithContainers() {
         },
         [`${runs}:/var/lib/lunastream/runs`],
       );
-      say(await trainOn(at(trainerPort), commandInContainer(tls), ...CLIENT_FLAGS));
-      await assertTrained(runs);
+      const command = commandInContainer(tls);
+      say(await trainOn(at(trainerPort), command, ...CLIENT_FLAGS));
+      const run = await assertTrained(runs);
+      await loseAndRestore(started.at(-1).id, runs);
+      const onTrainer = ['--trainer', at(trainerPort), ...CLIENT_FLAGS];
+      say(await command('train', ...onTrainer, '--resume', run, '--epochs', '2', '--quiet'));
+      await assertTrained(runs, 2);
+      say('runs were backed up, lost, restored, and the run went on');
     } catch (error) {
       for (const { target, id } of started) say(`${target}:\n${await output('podman', ['logs', id])}`);
       throw error;

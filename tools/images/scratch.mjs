@@ -1,7 +1,7 @@
 import { chown, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { root } from '../workflow/process.mjs';
 import { assert, output } from './programs.mjs';
 
@@ -79,17 +79,18 @@ export function freePort() {
   });
 }
 
-/** Checks that the only run below `folder` finished with scores of training and validation. */
-export async function assertTrained(folder) {
+/** Checks that the only run below `folder` has scores of training and validation of so many epochs; resolves with its id. */
+export async function assertTrained(folder, count = 1) {
   const names = await readdir(folder, { recursive: true });
   const epochs = names.filter((name) => name.endsWith('epochs.jsonl'));
   assert(epochs.length === 1, `one run must be below ${folder}, got ${epochs.join(', ') || 'none'}`);
   const lines = (await readFile(join(folder, epochs[0]), 'utf8')).trimEnd().split('\n').map(JSON.parse);
   assert(
-    lines.map(({ split }) => split).join() === 'trn,val',
-    `an epoch must have two lines, got ${lines.length}`,
+    lines.map(({ epoch, split }) => `${epoch} ${split}`).join() ===
+      Array.from({ length: count }, (_, index) => `${index + 1} trn,${index + 1} val`).join(),
+    `${count} epoch(s) must have two lines each, got ${lines.length}`,
   );
-  return lines;
+  return dirname(epochs[0]);
 }
 
 /** A container that is asked for may take a while on a busy machine. */
