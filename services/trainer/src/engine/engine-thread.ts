@@ -6,11 +6,18 @@ import {
   type Engine,
 } from '@lunastream/engine';
 import type { EngineAnswer, EngineCall, EngineStarted, EngineThreadData } from './engine-messages.ts';
+import { makeThreadNicer } from './thread-priority.ts';
 
 // The thread in which the model lives. A training step blocks its thread for seconds; here it blocks nobody.
 
 const port = parentPort;
 if (port === null) throw new Error('internal: engine-thread must be started as a worker thread');
+
+/**
+ * Of a core that both want, threads of the trainer that answer, receive and report get three times the share of those that
+ * compute: they have little to do, and others wait for it.
+ */
+const ENGINE_NICENESS = 5;
 
 /** Every method that the other side may call, by name, with the parameters that came. */
 function callMethod(engine: Engine, { method, parameters }: EngineCall): Promise<unknown> {
@@ -36,6 +43,8 @@ function toFault(error: unknown): EngineStarted {
 }
 
 try {
+  // Before the engine starts threads of its own: they inherit it.
+  makeThreadNicer(ENGINE_NICENESS);
   const { engine, reason } = await createEngine(workerData as EngineThreadData);
   const { name, device, parameterCount } = engine;
   port.postMessage({ name, device, parameterCount, reason } satisfies EngineStarted);
