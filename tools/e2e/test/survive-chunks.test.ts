@@ -36,10 +36,14 @@ async function folderOf(name: string): Promise<string> {
 describe('a chunk cache survives', () => {
   it(`${KILLS} times kill -9 during writes: verify finds no bad chunk, and the next run reads right bytes`, async () => {
     const own = await folderOf('killed');
-    for (let kill = 0; kill < KILLS; kill++) {
+    // Chunks of another shape each time: there is always something to write when it dies.
+    const shapes = Array.from({ length: KILLS }, (_, kill) => ({
+      ...SHAPE,
+      depth: 4 + (kill % 8),
+      width: 8 + Math.floor(kill / 8),
+    }));
+    for (const [kill, shape] of shapes.entries()) {
       const cache = await startChunkCache(own, data);
-      // Chunks of another shape each time: there is always something to write when it dies.
-      const shape = { ...SHAPE, depth: 4 + (kill % 8), width: 8 + Math.floor(kill / 8) };
       let answersLeft = 1 + (kill % 12);
       await streamChunksOf(cache.address, candidates, shape, () => --answersLeft > 0);
       await cache.kill();
@@ -52,8 +56,17 @@ describe('a chunk cache survives', () => {
     expect(chunks.corruptCount).toBe(0);
     // Something was written, or nothing was tried.
     expect(chunks.entryCount).toBeGreaterThan(0);
+    const undisturbed = await startChunkCache(await folderOf('never-killed'), data);
     const cache = await startChunkCache(own, data);
+    for (const shape of shapes) {
+      const rightAnswers = await streamChunksOf(undisturbed.address, candidates, shape);
+      expect(await streamChunksOf(cache.address, candidates, shape)).toEqual(rightAnswers);
+    }
+    const { tiers } = await chunkStats(cache.address);
+    // Each chunk that outlived a kill was served from the store, and compared.
+    expect(tiers.find(({ tier }) => tier === 'lmdb')!.hitCount).toBe(chunks.entryCount);
     expect(await streamChunksOf(cache.address, candidates, SHAPE)).toEqual(right);
+    await undisturbed.stop();
     await cache.stop();
   }, 600_000);
 
