@@ -66,6 +66,12 @@ export const settings = {
     fallback: '1GiB',
     help: 'Most bytes of decompressed scans kept in memory where no copy can be made',
   }),
+  aheadLimitBytes: setting({
+    variable: 'CHUNK_CACHE_AHEAD_LIMIT',
+    schema: sizeSchema,
+    fallback: '256MiB',
+    help: 'Most bytes of chunks cut ahead of clients, all calls together; each call may hold one chunk whatever its size',
+  }),
   sharedStoreUrl: setting({
     variable: 'CHUNK_CACHE_SHARED_STORE',
     schema: sharedStoreSchema,

@@ -53,7 +53,9 @@ async function startChunkCache(folder: string) {
       },
     },
   );
-  const server = await startInProcessServer((context) => createHandlers(source, context));
+  const server = await startInProcessServer((context) =>
+    createHandlers(source, context, { aheadLimitBytes: 2 ** 20 }),
+  );
   const chunks = server.connect(ChunkServiceClient);
   const datasets = server.connect(DatasetServiceClient);
   return {
@@ -251,6 +253,32 @@ describe('ChunkService.StreamChunks', () => {
       }
       await stopServing();
       expect(cutCount()).toBeLessThan(400);
+    }));
+
+  it('cuts no more than it may hold for clients that do not read, and serves the others', () =>
+    withChunkCache([], async ({ openStream, cutCount }) => {
+      const shape = { depth: 96, height: 128, width: 128 };
+      const references = Array.from({ length: 60 }, (_, number) => {
+        const { seriesUid, centerXyzMm } = reference('a', [6, 8, 10]);
+        return { seriesUid, centerXyzMm: { ...centerXyzMm!, x: centerXyzMm!.x + number * 1e-6 } };
+      });
+      const stalled = await Promise.all(
+        Array.from({ length: 4 }, async () => {
+          const call = openStream({ shape, references });
+          call.on('error', () => undefined);
+          // A grpc-js client that never begins to read takes everything into its own memory; this one stops.
+          await new Promise<void>((resolve) => call.once('data', () => resolve(call.pause() && undefined)));
+          return call;
+        }),
+      );
+      const ofOthers = references.slice(0, 30).map(({ seriesUid, centerXyzMm }) => ({
+        seriesUid,
+        centerXyzMm: { ...centerXyzMm, x: centerXyzMm.x + 1e-3 },
+      }));
+      expect(await collect(openStream({ shape, references: ofOthers }))).toHaveLength(30);
+      // Chunks of 3 MiB: one or two of each call are held, the others lie in the client's window and grpc-js's queues.
+      expect(cutCount() - ofOthers.length).toBeLessThan(4 * 6);
+      for (const call of stalled) call.cancel();
     }));
 });
 

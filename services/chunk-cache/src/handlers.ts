@@ -38,6 +38,7 @@ import {
   type Shape,
   type XyzMm,
 } from '@lunastream/volume';
+import { CallAhead, ChunksAhead } from './chunks-ahead.ts';
 import { ServedCounts } from './served-counts.ts';
 
 // Wire types stop in this file.
@@ -48,8 +49,8 @@ const MAX_REFERENCES = 4096;
 const MAX_AXIS_VOXELS = 512;
 /** A chunk travels in one message, beside less than a hundred bytes of its own. */
 const MAX_CHUNK_BYTES = MAX_MESSAGE_BYTES - 1024;
-/** Chunks cut ahead of the client, so that reading scans and sending overlap; bounds the memory of a call. */
-const CHUNKS_AHEAD = 8;
+/** Chunks of a call that are cut at the same time; their bytes and those of what waits to be sent have a limit of their own. */
+const CUTS_AT_ONCE = 8;
 
 const CODE_OF_FAULT: Record<ChunkFault, ChunkErrorCode> = {
   'not-found': ChunkErrorCode.NOT_FOUND,
@@ -69,12 +70,20 @@ const KIND_OF_DATASET_FAULT: Record<DatasetFault, RequestErrorKind> = {
   changed: 'failed-precondition',
 };
 
+export interface HandlerOptions {
+  /** Most bytes of chunks that are cut ahead of all clients together, beside one chunk of each call. */
+  readonly aheadLimitBytes: number;
+  readonly served?: ServedCounts;
+}
+
 /** The gRPC services of the chunk cache. */
 export function createHandlers(
   source: ChunkSource,
   context: HandlerContext,
-  served = new ServedCounts(),
+  { aheadLimitBytes, served = new ServedCounts() }: HandlerOptions,
 ): ServedService[] {
+  const all = new ChunksAhead(aheadLimitBytes);
+  const callOf = new WeakMap<StreamChunksResponse, CallAhead>();
   const datasets: DatasetServiceServer = {
     getDataset: unaryHandler(context, async ({ dataset }) =>
       summarize(dataset, await datasetOf(source, dataset)),
@@ -84,13 +93,27 @@ export function createHandlers(
     }),
   };
   const chunks: ChunkServiceServer = {
-    streamChunks: streamHandler(context, async function* (request) {
-      for await (const response of streamChunks(source, request)) {
-        if (response.result?.$case === 'error') served.failedChunkCount++;
-        else served.servedBytes += response.result?.value.voxelsHu.byteLength ?? 0;
-        yield response;
-      }
-    }),
+    streamChunks: streamHandler(
+      context,
+      async function* (request, signal) {
+        const extent = checkedExtent(request);
+        const ahead = new CallAhead(all, voxelCount(extent.grownShape) * Int16Array.BYTES_PER_ELEMENT);
+        const end = () => ahead.end();
+        signal.addEventListener('abort', end, { once: true });
+        try {
+          for await (const response of streamChunks(source, request, { extent, ahead })) {
+            if (response.result?.$case === 'error') served.failedChunkCount++;
+            else served.servedBytes += response.result?.value.voxelsHu.byteLength ?? 0;
+            callOf.set(response, ahead);
+            yield response;
+          }
+          await ahead.sent();
+        } finally {
+          end();
+        }
+      },
+      (response) => callOf.get(response)?.noteSent(),
+    ),
     getChunkStats: unaryHandler(context, () => {
       const { tiers, ...counts } = source.stats();
       return Promise.resolve({ ...counts, tiers: [...tiers], failedChunkCount: served.failedChunkCount });
@@ -199,8 +222,8 @@ function centerOf({ seriesUid, centerXyzMm }: ChunkReference): XyzMm {
 async function* streamChunks(
   source: ChunkSource,
   request: StreamChunksRequest,
+  { extent, ahead }: { readonly extent: ChunkExtent; readonly ahead: CallAhead },
 ): AsyncGenerator<StreamChunksResponse> {
-  const extent = checkedExtent(request);
   const dataset = await datasetOf(source, request.dataset, request.datasetFingerprint);
   const answer = async ([referenceIndex, reference]: [
     number,
@@ -216,5 +239,5 @@ async function* streamChunks(
       return { referenceIndex, result: { $case: 'error', value } };
     }
   };
-  yield* mapInOrder(request.references.entries(), CHUNKS_AHEAD, answer);
+  yield* mapInOrder(ahead.paced(request.references.entries()), CUTS_AT_ONCE, answer);
 }

@@ -27,7 +27,7 @@ await runService(
       const served = new ServedCounts();
       observeChunkCache(context.telemetry, source, served);
       return Promise.resolve({
-        services: createHandlers(source, context, served),
+        services: createHandlers(source, context, { aheadLimitBytes: config.aheadLimitBytes, served }),
         close: () => source.close(),
       });
     },
