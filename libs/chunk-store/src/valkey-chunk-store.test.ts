@@ -1,46 +1,16 @@
-import { withTemporaryFolder } from '@lunastream/testing';
+import { freePort, hasRedisServer, withRedisServer } from '@lunastream/testing';
 import { createClient } from '@redis/client';
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { describe, expect, it, vi } from 'vitest';
 import { TieredChunkStore } from './tiered-chunk-store.ts';
 import { ValkeyChunkStore } from './valkey-chunk-store.ts';
 
-const hasServer = spawnSync('redis-server', ['--version']).status === 0;
 const chunk = (value: number) => new Int16Array(100).fill(value);
 /** For what happens by itself, on a machine of any speed. */
 const PATIENCE = { timeout: 60_000, interval: 20 };
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-/** A server that keeps nothing on disk, ready to answer. */
-async function startServer(port: number, folder: string): Promise<ChildProcess> {
-  const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
-  const server = spawn('redis-server', [...args, '--dir', folder], { stdio: ['ignore', 'pipe', 'ignore'] });
-  for await (const text of server.stdout) if (/Ready to accept/.test(String(text))) break;
-  return server;
-}
-
-async function stopServer(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null || server.signalCode !== null) return;
-  server.kill('SIGKILL');
-  await once(server, 'exit');
-}
-
-describe.skipIf(!hasServer)('ValkeyChunkStore [needs redis-server]', () => {
+describe.skipIf(!hasRedisServer)('ValkeyChunkStore [needs redis-server]', () => {
   it('shares chunks between caches; a damaged one is not served, counted and dropped', () =>
-    withTemporaryFolder(async (folder) => {
-      const port = await freePort();
-      const server = await startServer(port, folder);
-      const url = `redis://127.0.0.1:${port}`;
+    withRedisServer(async ({ url }) => {
       const [one, other] = [new ValkeyChunkStore({ url }), new ValkeyChunkStore({ url })];
       const raw = await createClient({ url }).connect();
       await vi.waitFor(() => one.put('a', chunk(-1000)), PATIENCE);
@@ -53,15 +23,12 @@ describe.skipIf(!hasServer)('ValkeyChunkStore [needs redis-server]', () => {
       expect(other.stats()).toMatchObject({ hitCount: 1, missCount: 2, corruptCount: 1 });
       raw.destroy();
       await Promise.all([one.close(), other.close()]);
-      await stopServer(server);
     }));
 
   it('is passed over while its server is away, and used again once it is back', () =>
-    withTemporaryFolder(async (folder) => {
-      const port = await freePort();
-      let server = await startServer(port, folder);
+    withRedisServer(async (server) => {
       const said: string[] = [];
-      const valkey = new ValkeyChunkStore({ url: `redis://127.0.0.1:${port}` });
+      const valkey = new ValkeyChunkStore({ url: server.url });
       const store = new TieredChunkStore([valkey], {
         onTierError: (tier) => said.push(`${tier} fails`),
         onTierRecovered: (tier) => said.push(`${tier} works`),
@@ -69,13 +36,13 @@ describe.skipIf(!hasServer)('ValkeyChunkStore [needs redis-server]', () => {
       await vi.waitFor(() => valkey.put('ready', chunk(0)), PATIENCE);
       expect(await store.getOrCut('a', () => Promise.resolve(chunk(1)))).toEqual(chunk(1));
       await store.settled();
-      await stopServer(server);
+      await server.kill();
       for (const key of ['a', 'b', 'c']) {
         expect(await store.getOrCut(key, () => Promise.resolve(chunk(2)))).toEqual(chunk(2));
       }
       await store.settled();
       expect(said).toEqual(['valkey fails']);
-      server = await startServer(port, folder);
+      await server.start();
       await vi.waitFor(() => valkey.put('ready', chunk(0)), PATIENCE);
       for (const number of Array.from({ length: 32 }).keys()) {
         await store.getOrCut(`d${number}`, () => Promise.resolve(chunk(3)));
@@ -84,7 +51,6 @@ describe.skipIf(!hasServer)('ValkeyChunkStore [needs redis-server]', () => {
       expect(said).toEqual(['valkey fails', 'valkey works']);
       expect(await valkey.get('d0')).toEqual(chunk(3));
       await store.close();
-      await stopServer(server);
     }));
 });
 

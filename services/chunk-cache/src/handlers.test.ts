@@ -267,8 +267,8 @@ describe('ChunkService.StreamChunks', () => {
           const call = openStream({ shape, references });
           call.on('error', () => undefined);
           // A grpc-js client that never begins to read takes everything into its own memory; this one stops.
-          await new Promise<void>((resolve) => call.once('data', () => resolve(call.pause() && undefined)));
-          return call;
+          await new Promise((resolve) => call.once('data', resolve));
+          return call.pause();
         }),
       );
       const ofOthers = references.slice(0, 30).map(({ seriesUid, centerXyzMm }) => ({
