@@ -18,7 +18,10 @@ const voxelCount = 32 * 48 * 48;
 const memory = new SharedMemory();
 const pool = await ThreadPool.start(memory, 1);
 const specs = lunaParameters(chunkShape);
-const parameters = new LunaParameters(pool, specs, { optimizer: 'sgd', momentum: 0.99, weightDecay: 0 });
+const parameters = new LunaParameters(pool, specs, {
+  optimizer: { optimizer: 'sgd', momentum: 0.99, weightDecay: 0 },
+  fineTuneDepth: 6,
+});
 for (const [index, values] of initialiseLunaModel(specs, 1).entries()) parameters.values[index].set(values);
 parameters.pack();
 

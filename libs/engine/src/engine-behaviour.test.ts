@@ -3,8 +3,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Batch, Engine, ModelState } from './engine.ts';
 import type { EngineSettings } from './engine-settings.ts';
 import { InvalidBatchError, ModelStateMismatchError } from './errors.ts';
-import type { ChunkShape } from './luna-model.ts';
-import { hashState } from './model-state.ts';
+import { MODEL_PARTS, type ChunkShape } from './luna-model.ts';
+import { bytesOf, hashState } from './model-state.ts';
 import { ENGINE_CASES, type EngineCase } from './testing/engines.ts';
 
 const CUBE = { depth: 16, height: 16, width: 16 };
@@ -220,6 +220,25 @@ describe.each(ENGINE_CASES)('engine $title', ({ title, isSkipped, start: startEn
     await expect(engine.inspectSample(sample.voxelsHu.subarray(1))).rejects.toThrow(InvalidBatchError);
   });
 
+  it.each([1, 2, 3, 4, 5, 6])('trains the last %i parts and keeps the others to the bit', async (depth) => {
+    const rules = { fineTuneDepth: depth, optimizer: 'adamw', weightDecay: 0.1 } as const;
+    const engine = await start(rules);
+    const before = await engine.exportState();
+    for (const seed of [1, 2]) await engine.trainBatch(ballBatch(3, seed));
+    const after = await engine.exportState();
+    const isTrained = (name: string) => MODEL_PARTS.slice(-depth).includes(name.split('.')[0]!);
+    for (const [index, { name, values }] of after.slice(0, 20).entries()) {
+      const isSame = Buffer.compare(bytesOf(values), bytesOf(before[index]!.values)) === 0;
+      expect(isSame, name).toBe(!isTrained(name));
+    }
+    const gradients = await engine.exportGradients();
+    expect(gradients.map(({ name }) => name)).toEqual(
+      before.slice(0, 20).flatMap(({ name }) => (isTrained(name) ? [name] : [])),
+    );
+    // PyTorch's batch normalisation goes on measuring, whether its parameters train or not.
+    expect(after.find(({ name }) => name === 'tail_batchnorm.num_batches_tracked')!.values[0]).toBe(2);
+  });
+
   const OTHER_RULES: [string, Partial<EngineSettings>][] = [
     ['adam', { optimizer: 'adam', weightDecay: 0.01 }],
     ['adamw', { optimizer: 'adamw', weightDecay: 0.01 }],
@@ -229,6 +248,9 @@ describe.each(ENGINE_CASES)('engine $title', ({ title, isSkipped, start: startEn
     ['signed square root', { inputNormalisation: 'signed-sqrt' }],
     ['signed logarithm', { inputNormalisation: 'signed-log' }],
     ['tanh', { inputNormalisation: 'tanh' }],
+    ['the head alone', { fineTuneDepth: 1, weightDecay: 0.01 }],
+    ['head and last blocks', { fineTuneDepth: 3, optimizer: 'adamw', weightDecay: 0.01 }],
+    ['all but the normalisation', { fineTuneDepth: 5, largestGradientNorm: 0.5 }],
   ];
   it.each(OTHER_RULES)(
     'trains by %s as another engine does, and goes on from its state',

@@ -37,6 +37,8 @@ describe('compileEngineSettings()', () => {
       { inputNormalisation: 'zscore' as 'fixed' },
       'input normalisation must be one of batch, fixed, signed-sqrt',
     ],
+    [{ fineTuneDepth: 0 }, 'fine-tuning depth must be an integer in 1..6, got 0'],
+    [{ fineTuneDepth: 7 }, 'fine-tuning depth must be an integer in 1..6, got 7'],
     [{ runSeed: -1 }, 'run seed must be an integer in 0..4294967295, got -1'],
     [{ runSeed: 2 ** 32 }, 'run seed must be an integer in 0..4294967295, got 4294967296'],
     [{ threads: 0 }, 'threads must be an integer in 1..256, got 0'],

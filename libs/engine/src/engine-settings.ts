@@ -1,7 +1,7 @@
 import { InvalidEngineSettingsError } from './errors.ts';
 import { INPUT_NORMALISATIONS, type InputNormalisation } from './input-normalisation.ts';
 import type { LossSettings } from './loss.ts';
-import { SMALLEST_CHUNK_SIDE, type ChunkShape } from './luna-model.ts';
+import { MODEL_PARTS, SMALLEST_CHUNK_SIDE, type ChunkShape } from './luna-model.ts';
 import { OPTIMIZER_NAMES, type OptimizerName, type OptimizerSettings } from './optimizers.ts';
 
 /** What every engine is told. */
@@ -28,6 +28,11 @@ export interface EngineSettings {
   readonly focusing?: number;
   /** Default: `batch`. */
   readonly inputNormalisation?: InputNormalisation;
+  /**
+   * Parts of the model that train, counted from the head: 1 the head alone, 2 the head and block 4, up to 6, everything. The
+   * others keep their weights, bit by bit; batch normalisation measures batches all the same, as in PyTorch. Default: 6.
+   */
+  readonly fineTuneDepth?: number;
   /** Threads of the simd engine, 1 to 256; results do not depend on it. Default: the cores that are available. */
   readonly threads?: number;
   /** What the tfjs engine computes with. Default: `wasm`, or `cpu` where WebAssembly fails. */
@@ -40,6 +45,8 @@ export interface TrainingRules {
   readonly largestGradientNorm: number | undefined;
   readonly loss: LossSettings;
   readonly inputNormalisation: InputNormalisation;
+  /** 1 to 6. */
+  readonly fineTuneDepth: number;
 }
 
 export function trainingRules(settings: EngineSettings): TrainingRules {
@@ -49,6 +56,7 @@ export function trainingRules(settings: EngineSettings): TrainingRules {
     largestGradientNorm: settings.largestGradientNorm,
     loss: { positiveWeight, focusing },
     inputNormalisation: settings.inputNormalisation ?? 'batch',
+    fineTuneDepth: settings.fineTuneDepth ?? MODEL_PARTS.length,
   };
 }
 
@@ -62,7 +70,7 @@ const isNotNegative = (value: number) => value >= 0 && value < Infinity;
 function trainingFaults(settings: EngineSettings): string[] {
   const faults: string[] = [];
   const { learningRate, momentum, largestGradientNorm } = settings;
-  const { optimizer, loss, inputNormalisation } = trainingRules(settings);
+  const { optimizer, loss, inputNormalisation, fineTuneDepth } = trainingRules(settings);
   if (!isPositive(learningRate)) {
     faults.push(`learning rate must be a finite number above 0, got ${learningRate}`);
   }
@@ -86,6 +94,9 @@ function trainingFaults(settings: EngineSettings): string[] {
     faults.push(
       `input normalisation must be one of ${INPUT_NORMALISATIONS.join(', ')}, got ${inputNormalisation}`,
     );
+  }
+  if (!(Number.isInteger(fineTuneDepth) && fineTuneDepth >= 1 && fineTuneDepth <= MODEL_PARTS.length)) {
+    faults.push(`fine-tuning depth must be an integer in 1..${MODEL_PARTS.length}, got ${fineTuneDepth}`);
   }
   return faults;
 }

@@ -43,7 +43,7 @@ export interface Engine {
   readonly device: string;
   /** Threads that compute, where the engine has a choice. */
   readonly threads?: number;
-  /** Trainable numbers, without buffers and velocities. */
+  /** Numbers that are parameters, frozen ones included; without buffers and velocities. */
   readonly parameterCount: number;
 
   /**
@@ -62,7 +62,10 @@ export interface Engine {
   /** A copy: later steps do not change it. */
   exportState(): Promise<ModelState>;
 
-  /** A copy of the mean loss's gradients, as of the last `trainBatch` and before clipping; none before the first. */
+  /**
+   * A copy of the mean loss's gradients by the parameters that train, as of the last `trainBatch` and before clipping; none
+   * before the first.
+   */
   exportGradients(): Promise<readonly ModelTensor[]>;
 
   /**

@@ -4,6 +4,7 @@ import type { Engine, ModelTensor } from './engine.ts';
 import type { EngineSettings } from './engine-settings.ts';
 import { CONSTANT_RATE, learningRateAt, type LearningRateSchedule } from './learning-rate.ts';
 import { lunaParameters } from './luna-model.ts';
+import { bytesOf } from './model-state.ts';
 import { goldenParameter } from './testing/golden-parameter.ts';
 import { ENGINE_CASES } from './testing/engines.ts';
 
@@ -32,6 +33,10 @@ const RULES: Record<string, Partial<EngineSettings>> = {
   'signed-sqrt': { inputNormalisation: 'signed-sqrt' },
   'signed-log': { inputNormalisation: 'signed-log' },
   tanh: { inputNormalisation: 'tanh' },
+  'depth 1': { fineTuneDepth: 1, weightDecay: 0.1 },
+  'depth 2': { fineTuneDepth: 2, optimizer: 'adamw', weightDecay: 0.1 },
+  'depth 4': { fineTuneDepth: 4, weightDecay: 0.1, largestGradientNorm: 0.5 },
+  'depth 5': { fineTuneDepth: 5, optimizer: 'adam', weightDecay: 0.1 },
 };
 
 /** Of losses and parameters, which follow from every step before. */
@@ -42,7 +47,7 @@ const TOLERANCE = 1e-4;
  * `float32_grad_l2_error` of each rule). A rule that were wrong would show in the next step's loss.
  */
 const TOLERANCE_AFTER_CHOICE = 2e-2;
-const WITH_CHOICES = new Set(['weighted', 'signed-sqrt', 'signed-log', 'tanh']);
+const WITH_CHOICES = new Set(['weighted', 'signed-sqrt', 'signed-log', 'tanh', 'depth 4', 'depth 5']);
 
 function expectClose(actual: number, expected: number, what: string, tolerance = TOLERANCE): void {
   const error = Math.abs(actual - expected) / Math.max(1, Math.abs(expected));
@@ -87,12 +92,19 @@ describe.each(cases)('learning beyond the chapter on $title against PyTorch', ({
       for (const [sample, loss] of losses.entries()) {
         expectClose(loss, expected.cross_entropy[sample]!, `loss of sample ${sample} in step ${step}`);
       }
-      for (const { name: parameter, values } of await started.exportGradients()) {
+      const gradients = await started.exportGradients();
+      expect(gradients.map((each) => each.name)).toEqual(Object.keys(expected.grad_l2));
+      for (const { name: parameter, values } of gradients) {
         const what = `gradient of ${parameter} in step ${step}`;
         expectClose(norm(values), expected.grad_l2[parameter]!, what, gradientTolerance);
       }
     }
     const state = await started.exportState();
+    for (const [index, spec] of specs.entries()) {
+      if (spec.name in rule.steps[0]!.grad_l2) continue;
+      const { values } = state.find((tensor) => tensor.name === spec.name)!;
+      expect(bytesOf(values), `frozen ${spec.name}`).toEqual(bytesOf(goldenParameter(spec, index)));
+    }
     for (const [parameter, expected] of Object.entries(rule.param_l2_after)) {
       const { values } = state.find((tensor) => tensor.name === parameter)!;
       expectClose(norm(values), expected, `norm of ${parameter}`);

@@ -67,6 +67,22 @@ export function lunaParameters(chunkShape: ChunkShape): ParameterSpec[] {
   return parameters;
 }
 
+/** The parts of the network, first to last: what stands before the first dot of its parameters' names. */
+export const MODEL_PARTS = [
+  'tail_batchnorm',
+  ...BLOCK_CHANNELS.map((_, block) => `block${block + 1}`),
+  'head_linear',
+] as const;
+
+/**
+ * Place of the first parameter that trains where only the last `depth` parts do: 1 is the head alone, 2 the head and block 4,
+ * 6 everything. All from there on train, all before it are frozen.
+ */
+export function firstTrainedParameter(parameters: readonly ParameterSpec[], depth: number): number {
+  const part = MODEL_PARTS[MODEL_PARTS.length - depth]!;
+  return parameters.findIndex(({ name }) => name.startsWith(`${part}.`));
+}
+
 /** Number of trainable values: 222,220 for 32 x 48 x 48. */
 export function countParameters(parameters: readonly ParameterSpec[]): number {
   return parameters.reduce((sum, { size }) => sum + size, 0);

@@ -56,14 +56,23 @@ RULES = {
     "signed-sqrt": dict(optimizer=sgd, bend=lambda z: z.sign() * z.abs().sqrt()),
     "signed-log": dict(optimizer=sgd, bend=lambda z: z.sign() * z.abs().log1p()),
     "tanh": dict(optimizer=sgd, bend=torch.tanh),
+    # Fine-tuning: only the last `depth` parts of the model train, as in the book's chapter 14.
+    "depth 1": dict(optimizer=lambda p: sgd(p, weight_decay=0.1), depth=1),
+    "depth 2": dict(optimizer=lambda p: torch.optim.AdamW(p, lr=0.001, weight_decay=0.1), depth=2),
+    "depth 4": dict(optimizer=lambda p: sgd(p, weight_decay=0.1), clip=0.5, depth=4),
+    "depth 5": dict(optimizer=lambda p: torch.optim.Adam(p, lr=0.001, weight_decay=0.1), depth=5),
 }
 
 
-def run(dtype, optimizer, clip=None, positive_weight=1.0, focusing=0.0, bend=None) -> dict:
+def run(dtype, optimizer, clip=None, positive_weight=1.0, focusing=0.0, bend=None, depth=None) -> dict:
     model = build(dtype)
     voxels = VOXELS.to(dtype)
     if bend is not None:
         model.tail_batchnorm = Fixed(model.tail_batchnorm, bend)
+    if depth is not None:
+        trained = [name for name, _ in model.named_children()][-depth:]
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(name.split(".")[0] in trained)
     step = optimizer(model.parameters())
     steps = []
     for _ in range(STEPS):
@@ -74,7 +83,7 @@ def run(dtype, optimizer, clip=None, positive_weight=1.0, focusing=0.0, bend=Non
         steps.append(
             {
                 "cross_entropy": plain.tolist(),
-                "grad_l2": {name: p.grad.norm().item() for name, p in model.named_parameters()},
+                "grad_l2": {name: p.grad.norm().item() for name, p in model.named_parameters() if p.grad is not None},
             }
         )
         if clip is not None:

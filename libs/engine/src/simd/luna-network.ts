@@ -78,7 +78,7 @@ export class LunaNetwork {
     this.#voxelCount = chunkShape.depth * chunkShape.height * chunkShape.width;
     this.#batchRoom = new GrowingBlock(memory);
     this.#gradientRoom = new GrowingBlock(memory);
-    this.parameters = new LunaParameters(pool, specs, settings.optimizer);
+    this.parameters = new LunaParameters(pool, specs, settings);
     const addresses = {
       batch: memory.allocateZeros(BATCH_RECORD_BYTES),
       logits: memory.allocateZeros(2 * FLOAT_BYTES * WAVE_SAMPLES),
@@ -226,7 +226,8 @@ export class LunaNetwork {
    * expensive of the network, is never needed.
    */
   #addNormalisationGradients(): void {
-    const { values, gradients, sums, layout } = this.parameters;
+    const { values, gradients, sums, layout, firstTrained } = this.parameters;
+    if (firstTrained > FIRST_KERNEL) return;
     const [scale, shift] = [values[SCALE]![0]!, values[SHIFT]![0]!];
     const weights = values[FIRST_KERNEL]!;
     const kernelGradient = gradients[FIRST_KERNEL]!;
@@ -241,6 +242,7 @@ export class LunaNetwork {
       shiftGradient += weights[index]! * againstOnes;
       kernelGradient[index] = scale * againstNormalised + shift * againstOnes;
     }
+    if (firstTrained > SCALE) return;
     gradients[SCALE]![0] = scaleGradient;
     gradients[SHIFT]![0] = shiftGradient;
   }

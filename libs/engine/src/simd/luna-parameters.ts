@@ -2,7 +2,7 @@
  * LunaModel's parameters in shared memory: kept as PyTorch's arrays (values, the optimizer's slots, gradients), and packed for the
  * kernels after every change.
  */
-import type { ParameterSpec } from '../luna-model.ts';
+import { firstTrainedParameter, type ParameterSpec } from '../luna-model.ts';
 import { adamStep, OPTIMIZER_SLOTS, type OptimizerSettings, type StepSize } from '../optimizers.ts';
 import { BLOCK_OUTPUTS } from './convolution-calls.ts';
 import { gradientLayout, type GradientLayout } from './gradient-layout.ts';
@@ -39,7 +39,18 @@ export interface HeadWeights {
 interface Job {
   readonly program: LoadedProgram;
   readonly tasks: number;
+  /** Place of the parameter that it is about. */
+  readonly index: number;
 }
+
+/** What rules how parameters change. */
+export interface ParameterRules {
+  readonly optimizer: OptimizerSettings;
+  /** As in `EngineSettings`. */
+  readonly fineTuneDepth: number;
+}
+
+const sizeOf = (specs: readonly ParameterSpec[]) => specs.reduce((sum, { size }) => sum + size, 0);
 
 /** Places of the layers' weights among the parameters; the bias follows. */
 function layersOf(specs: readonly ParameterSpec[]) {
@@ -55,8 +66,10 @@ export class LunaParameters {
   readonly values: readonly Float32Array[];
   /** What the optimizer remembers of each: `OPTIMIZER_SLOTS`. */
   readonly slots: readonly (readonly Float32Array[])[];
-  /** Of the last batch, after `unpackGradients`. */
+  /** Of the last batch, after `unpackGradients`; zeros for what is frozen. */
   readonly gradients: readonly Float32Array[];
+  /** Place of the first parameter that trains: those before are frozen. */
+  readonly firstTrained: number;
   readonly convolutions: readonly ConvolutionWeights[];
   readonly head: HeadWeights;
   readonly layout: GradientLayout;
@@ -67,10 +80,16 @@ export class LunaParameters {
   readonly #packing: Job[] = [];
   readonly #unpacking: Job[] = [];
   readonly #optimizer: OptimizerSettings;
+  /** Numbers that train. */
   readonly #length: number;
 
-  constructor(pool: ThreadPool, specs: readonly ParameterSpec[], optimizer: OptimizerSettings) {
+  constructor(
+    pool: ThreadPool,
+    specs: readonly ParameterSpec[],
+    { optimizer, fineTuneDepth }: ParameterRules,
+  ) {
     this.#pool = pool;
+    this.firstTrained = firstTrainedParameter(specs, fineTuneDepth);
     this.layout = gradientLayout(specs);
     this.sums = this.#allocate(this.layout.bytes);
     this.values = this.#allocateArrays(specs);
@@ -83,12 +102,12 @@ export class LunaParameters {
     });
     this.head = this.#planHead(head);
     this.#optimizer = optimizer;
-    this.#length = specs.reduce((sum, { size }) => sum + size, 0);
+    this.#length = sizeOf(specs.slice(this.firstTrained));
   }
 
-  /** To call after every change of `values`. */
-  pack(): void {
-    for (const { program, tasks } of this.#packing) this.#pool.run(program, tasks);
+  /** To call after every change of `values`, or of those from the parameter `from` on. */
+  pack(from = 0): void {
+    for (const { program, tasks, index } of this.#packing) if (index >= from) this.#pool.run(program, tasks);
   }
 
   /** Fills `gradients` from the sums, except those of the input normalisation. */
@@ -97,13 +116,14 @@ export class LunaParameters {
   }
 
   /**
-   * One step of the optimizer from `gradients`, packed.
+   * One step of the optimizer from `gradients`, packed. What is frozen comes first, so a step is about the rest of each block.
    * @param stepNumber from 1; Adam corrects its averages by it
    */
   step(stepNumber: number, size: StepSize): void {
-    const [values, gradients] = [this.values[0]!.byteOffset, this.gradients[0]!.byteOffset];
+    const addressOf = (arrays: readonly Float32Array[]) => arrays[this.firstTrained]!.byteOffset;
+    const [values, gradients] = [addressOf(this.values), addressOf(this.gradients)];
     const shared = { values, gradients, length: this.#length, taskLength: TASK_LENGTH };
-    const [first, second] = this.slots.map((slot) => slot[0]!.byteOffset);
+    const [first, second] = this.slots.map(addressOf);
     const { momentum, weightDecay } = this.#optimizer;
     const call =
       second === undefined
@@ -116,7 +136,7 @@ export class LunaParameters {
             ...{ firstMoments: first!, secondMoments: second },
           });
     this.#pool.runOnce([call], Math.ceil(this.#length / TASK_LENGTH));
-    this.pack();
+    this.pack(this.firstTrained);
   }
 
   dispose(): void {
@@ -132,7 +152,7 @@ export class LunaParameters {
 
   /** One after the other in one block, as views. */
   #allocateArrays(specs: readonly ParameterSpec[]): Float32Array[] {
-    let next = this.#allocate(specs.reduce((sum, { size }) => sum + size, 0) * FLOAT_BYTES);
+    let next = this.#allocate(sizeOf(specs) * FLOAT_BYTES);
     return specs.map(({ size }) => {
       const array = this.#pool.memory.floats(next, size);
       next += size * FLOAT_BYTES;
@@ -140,8 +160,13 @@ export class LunaParameters {
     });
   }
 
-  #plan(jobs: Job[], call: KernelCall, tasks: number): void {
-    jobs.push({ program: this.#pool.load([call]), tasks });
+  #planPacking(index: number, call: KernelCall, tasks: number): void {
+    this.#packing.push({ program: this.#pool.load([call]), tasks, index });
+  }
+
+  #planUnpacking(index: number, call: KernelCall, tasks: number): void {
+    if (index < this.firstTrained) return;
+    this.#unpacking.push({ program: this.#pool.load([call]), tasks, index });
   }
 
   #packConvolution(
@@ -155,30 +180,30 @@ export class LunaParameters {
     const isFirst = order === 0;
     const forward = this.#allocate(size * (isFirst ? DIRECT_TAPS : WINOGRAD_TAPS));
     const pack = isFirst ? 'packBlocks' : 'packWinograd';
-    this.#plan(this.#packing, callKernel(pack, { ...plain, packed: forward }), outputs / BLOCK_OUTPUTS);
+    this.#planPacking(index, callKernel(pack, { ...plain, packed: forward }), outputs / BLOCK_OUTPUTS);
     const bias = this.values[index + 1]!.byteOffset;
     if (isFirst) return { inputs, outputs, forward, bias, backward: 0 };
     if (order % 2 === 1) {
       const backward = this.#allocate(outputs * rowsKernelBytes(kernelOf(inputs)));
-      this.#plan(this.#packing, callKernel('packRows', { ...plain, packed: backward }), outputs);
+      this.#planPacking(index, callKernel('packRows', { ...plain, packed: backward }), outputs);
       return { inputs, outputs, forward, bias, backward };
     }
     const backward = this.#allocate(size * WINOGRAD_TAPS);
     const mirrored = { ...mirroredKernel(address, inputs, outputs), packed: backward };
-    this.#plan(this.#packing, callKernel('packWinograd', mirrored), inputs / BLOCK_OUTPUTS);
+    this.#planPacking(index, callKernel('packWinograd', mirrored), inputs / BLOCK_OUTPUTS);
     return { inputs, outputs, forward, bias, backward };
   }
 
   #unpackConvolution(index: number, order: number, plain: ReturnType<typeof plainKernel>): void {
     const { kernel, bias } = this.layout.convolutions[order]!;
     const rows = { ...plain, plain: this.gradients[index]!.byteOffset, packed: this.sums + kernel };
-    this.#plan(this.#unpacking, callKernel('unpackRows', rows), plain.outputs);
+    this.#planUnpacking(index, callKernel('unpackRows', rows), plain.outputs);
     this.#unpackBias(index + 1, this.sums + bias);
   }
 
   #unpackBias(index: number, packed: number): void {
     const { byteOffset, length } = this.gradients[index]!;
-    this.#plan(this.#unpacking, callKernel('unpackRows', { ...plainBias(byteOffset, length), packed }), 1);
+    this.#planUnpacking(index, callKernel('unpackRows', { ...plainBias(byteOffset, length), packed }), 1);
   }
 
   #planHead(head: {
@@ -189,10 +214,10 @@ export class LunaParameters {
     const { index, channels, positions } = head;
     const plain = plainHead(this.values[index]!.byteOffset, positions, channels);
     const weights = this.#allocate(this.values[index]!.byteLength);
-    this.#plan(this.#packing, callKernel('packRows', { ...plain, packed: weights }), plain.outputs);
+    this.#planPacking(index, callKernel('packRows', { ...plain, packed: weights }), plain.outputs);
     const gradient = plainHead(this.gradients[index]!.byteOffset, positions, channels);
     const packed = this.sums + this.layout.head.kernel;
-    this.#plan(this.#unpacking, callKernel('unpackRows', { ...gradient, packed }), plain.outputs);
+    this.#planUnpacking(index, callKernel('unpackRows', { ...gradient, packed }), plain.outputs);
     this.#unpackBias(index + 1, this.sums + this.layout.head.bias);
     return { weights, bias: this.values[index + 1]!.byteOffset };
   }

@@ -39,6 +39,9 @@ export interface SampleProgram {
   readonly layers: readonly (readonly [name: string, output: Volume])[];
 }
 
+/** Kernel and bias of two convolutions. */
+const PARAMETERS_OF_BLOCK = 4;
+
 /** What a block keeps for its backward pass. */
 interface BlockVolumes {
   readonly input: Volume;
@@ -91,6 +94,12 @@ function gradientSums(sums: number, { kernel, bias }: { readonly kernel: number;
   return { kernel: sums + kernel, bias: sums + bias };
 }
 
+/** The first block that trains, from 0, where the parameters do from `firstTrained` on: the normalisation's two come first. */
+function trainedBlocksFrom(firstTrained: number): number {
+  return Math.max(0, (firstTrained - 2) / PARAMETERS_OF_BLOCK);
+}
+
+/** Backward through the blocks that train; nothing before them needs a gradient. */
 function backwardCalls(
   { context, parameters, addresses }: SamplePlan,
   blocks: readonly BlockVolumes[],
@@ -101,11 +110,12 @@ function backwardCalls(
   }: { readonly sums: number; readonly features: Volume; readonly normalised: Volume },
 ): KernelCall[] {
   const calls: KernelCall[] = [];
-  const { layout, convolutions } = parameters;
+  const { layout, convolutions, firstTrained } = parameters;
+  const firstBlock = trainedBlocksFrom(firstTrained);
   // Blocks come one after the other: one room for the gradient between a block's convolutions, as large as the first's.
   const middleGradient = bordered(context, blocks[0]!.middle);
   let gradient = features;
-  for (const [block, { input, middle, places }] of [...blocks.entries()].reverse()) {
+  for (const [block, { input, middle, places }] of [...blocks.entries()].slice(firstBlock).reverse()) {
     const between = { ...middle, address: middleGradient.address };
     const [first, second] = [2 * block, 2 * block + 1];
     calls.push(
@@ -126,12 +136,13 @@ function backwardCalls(
         gradientSums(sums, layout.convolutions[first]!),
       ),
     );
-    if (block > 0) {
+    if (block > firstBlock) {
       gradient = dense(context, input);
       const weights = { weights: convolutions[first]!.backward, bias: addresses.zeros };
       calls.push(winogradCall(context, weights, [between, gradient], { relu: false }));
     }
   }
+  if (firstBlock > 0) return calls;
   const { plane, row, channels, depth, height, width } = middleGradient;
   calls.push(
     callKernel('addRegionSums', {

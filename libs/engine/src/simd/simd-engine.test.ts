@@ -56,6 +56,16 @@ describe('SimdEngine', () => {
     expect(hashes.size).toBe(1);
   });
 
+  it('gives equal bits on 1 and 3 threads where blocks are frozen', async () => {
+    const hashes = new Set<string>();
+    for (const threads of [1, 3]) {
+      const engine = await start({ threads, fineTuneDepth: 3 });
+      for (const [seed, count] of [5, 37].entries()) await engine.trainBatch(noiseBatch(count, seed));
+      hashes.add(hashState(await engine.exportState()));
+    }
+    expect(hashes.size).toBe(1);
+  });
+
   it('trains to the loss that tfjs reaches', async () => {
     const simd = await start({ learningRate: 0.005 });
     const { engine: tfjs } = await TfjsEngine.start({ ...SETTINGS, engine: 'tfjs', learningRate: 0.005 });

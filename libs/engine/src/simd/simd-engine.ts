@@ -149,10 +149,13 @@ export class SimdEngine implements Engine {
 
   exportGradients(): Promise<readonly ModelTensor[]> {
     if (!this.#hasGradients) return Promise.resolve([]);
-    const { gradients } = this.#network.parameters;
-    return Promise.resolve(
-      this.#specs.map(({ name, shape }, index) => ({ name, shape, values: gradients[index]!.slice() })),
-    );
+    const { gradients, firstTrained } = this.#network.parameters;
+    const told = this.#specs.map(({ name, shape }, index) => ({
+      name,
+      shape,
+      values: gradients[index]!.slice(),
+    }));
+    return Promise.resolve(told.slice(firstTrained));
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await

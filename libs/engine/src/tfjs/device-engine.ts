@@ -11,7 +11,7 @@ import {
   type InputStatistics,
 } from '../input-normalisation.ts';
 import { sampleLoss } from '../loss.ts';
-import { countParameters, lunaParameters, type ParameterSpec } from '../luna-model.ts';
+import { countParameters, firstTrainedParameter, lunaParameters, type ParameterSpec } from '../luna-model.ts';
 import { fromModelState, startTrainingState, toModelState, type TrainingState } from '../model-state.ts';
 import { adamStep, clippingScale, stepAdam, stepSgd } from '../optimizers.ts';
 
@@ -46,7 +46,10 @@ export interface DeviceNetwork {
     group: NetworkGroup,
     lossGradient: (logits: Logits, sample: number) => readonly [number, number],
   ): NormalisationGradients;
-  /** The summed gradients of the parameters, in PyTorch's layout; the sums start anew. */
+  /**
+   * The summed gradients of the parameters, in PyTorch's layout; the sums start anew. Those of frozen parameters are not read:
+   * their arrays may be empty.
+   */
   takeGradients(): Float32Array[];
   /** Forgets the sums of a batch that failed half-way. */
   dropGradients(): void;
@@ -61,7 +64,8 @@ export interface Device {
   readonly name: string;
   /** For people. */
   readonly device: string;
-  readonly makeNetwork: (specs: readonly ParameterSpec[]) => DeviceNetwork;
+  /** Parameters before `firstTrained`, a place in `specs`, are frozen: their gradients need not be computed. */
+  readonly makeNetwork: (specs: readonly ParameterSpec[], firstTrained: number) => DeviceNetwork;
   /** Called before each piece of synchronous work. */
   readonly activate: () => void;
 }
@@ -81,8 +85,11 @@ export class DeviceEngine implements Engine {
   readonly #rules: TrainingRules;
   readonly #activate: () => void;
   readonly #specs: readonly ParameterSpec[];
+  /** Those before are frozen. */
+  readonly #firstTrained: number;
   readonly #network: DeviceNetwork;
   #state: TrainingState;
+  /** Of the parameters that train. */
   #gradients: readonly Float32Array[] = [];
 
   constructor(settings: EngineSettings, { name, device, makeNetwork, activate }: Device) {
@@ -93,8 +100,12 @@ export class DeviceEngine implements Engine {
     this.#activate = activate;
     this.#specs = lunaParameters(settings.chunkShape);
     this.parameterCount = countParameters(this.#specs);
+    this.#firstTrained = firstTrainedParameter(this.#specs, this.#rules.fineTuneDepth);
     activate();
-    this.#network = makeNetwork(this.#specs.slice(NORMALISATION_PARAMETERS));
+    this.#network = makeNetwork(
+      this.#specs.slice(NORMALISATION_PARAMETERS),
+      Math.max(0, this.#firstTrained - NORMALISATION_PARAMETERS),
+    );
     this.#state = startTrainingState(
       initialiseLunaModel(this.#specs, settings.runSeed),
       this.#rules.optimizer.optimizer,
@@ -124,7 +135,7 @@ export class DeviceEngine implements Engine {
     this.#gradients = [
       ...normalisation.map((value) => Float32Array.of(value)),
       ...this.#network.takeGradients(),
-    ];
+    ].slice(this.#firstTrained);
     this.#step(learningRate);
     if (measured !== undefined) {
       const voxels = batch.voxelsHu.length;
@@ -152,7 +163,7 @@ export class DeviceEngine implements Engine {
   exportGradients(): Promise<readonly ModelTensor[]> {
     return Promise.resolve(
       this.#gradients.map((values, index) => {
-        const { name, shape } = this.#specs[index]!;
+        const { name, shape } = this.#specs[this.#firstTrained + index]!;
         return { name, shape, values: values.slice() };
       }),
     );
@@ -227,17 +238,19 @@ export class DeviceEngine implements Engine {
 
   #step(learningRate: number): void {
     const { optimizer, largestGradientNorm } = this.#rules;
-    const { parameters, slots } = this.#state;
+    const [parameters, first, second] = [this.#state.parameters, ...this.#state.slots].map((arrays) =>
+      arrays.slice(this.#firstTrained),
+    );
     const gradientScale = clippingScale(this.#gradients, largestGradientNorm);
     const size = { learningRate, gradientScale };
     if (optimizer.optimizer === 'sgd') {
       for (const [index, gradient] of this.#gradients.entries()) {
-        stepSgd(parameters[index]!, slots[0]![index]!, gradient, { ...size, ...optimizer });
+        stepSgd(parameters![index]!, first![index]!, gradient, { ...size, ...optimizer });
       }
     } else {
       const factors = adamStep(optimizer, ++this.#state.steps, size);
       for (const [index, gradient] of this.#gradients.entries()) {
-        stepAdam(parameters[index]!, [slots[0]![index]!, slots[1]![index]!], gradient, factors);
+        stepAdam(parameters![index]!, [first![index]!, second![index]!], gradient, factors);
       }
     }
     this.#sendWeights();

@@ -41,14 +41,26 @@ export class GroupNetwork implements DeviceNetwork {
   readonly #tf: Tensorflow;
   readonly #chunkShape: ChunkShape;
   readonly #layouts: readonly KernelLayout[];
+  readonly #firstTrained: number;
   #parameters: Tensor[] = [];
+  /** Of the parameters that train. */
   #gradients: Tensor[] = [];
 
   constructor(
     tf: Tensorflow,
     chunkShape: ChunkShape,
-    { specs, groupSamples }: { readonly specs: readonly ParameterSpec[]; readonly groupSamples: number },
+    {
+      specs,
+      firstTrained,
+      groupSamples,
+    }: {
+      readonly specs: readonly ParameterSpec[];
+      /** Those before are frozen. */
+      readonly firstTrained: number;
+      readonly groupSamples: number;
+    },
   ) {
+    this.#firstTrained = firstTrained;
     this.#tf = tf;
     this.#chunkShape = chunkShape;
     this.groupSize = groupSamples;
@@ -97,7 +109,9 @@ export class GroupNetwork implements DeviceNetwork {
   ): NormalisationGradients {
     const tf = this.#tf;
     const sums = this.#gradients;
-    let normalisation: NormalisationGradients = { scale: Number.NaN, shift: Number.NaN };
+    const frozen = this.#parameters.slice(0, this.#firstTrained);
+    const trained = this.#parameters.slice(this.#firstTrained);
+    let normalisation: NormalisationGradients = { scale: 0, shift: 0 };
     this.#gradients = tf.tidy(() => {
       const input = this.#toTensor(group);
       // The loss is ours, not tfjs's: a value that nobody reads, with the gradient that `lossGradient` gives.
@@ -109,13 +123,17 @@ export class GroupNetwork implements DeviceNetwork {
           gradFunc: () => [tf.tensor2d(slopes, [group.count, CLASS_COUNT])],
         };
       });
-      const run = (...parameters: Tensor[]) => loss(this.#forward(input, parameters).logits);
-      const [scale, shift, ...gradients] = tf.grads(run)([
-        tf.scalar(group.scale),
-        tf.scalar(group.shift),
-        ...this.#parameters,
-      ]);
-      normalisation = { scale: scale!.dataSync()[0]!, shift: shift!.dataSync()[0]! };
+      const scaleAndShift = [tf.scalar(group.scale), tf.scalar(group.shift)];
+      // What is not asked for is not computed: tfjs goes back as far as the first parameter that trains.
+      const run = (...asked: Tensor[]) => {
+        const parameters = frozen.length > 0 ? [...scaleAndShift, ...frozen, ...asked] : asked;
+        return loss(this.#forward(input, parameters).logits);
+      };
+      const gradients = tf.grads(run)(frozen.length > 0 ? trained : [...scaleAndShift, ...trained]);
+      if (frozen.length === 0) {
+        const [scale, shift] = gradients.splice(0, 2);
+        normalisation = { scale: scale!.dataSync()[0]!, shift: shift!.dataSync()[0]! };
+      }
       return gradients.map((gradient, index) => {
         const sum = sums[index];
         return sum === undefined ? gradient : tf.add(sum, gradient);
@@ -126,13 +144,15 @@ export class GroupNetwork implements DeviceNetwork {
   }
 
   takeGradients(): Float32Array[] {
-    const taken = this.#gradients.map((gradient, index) => {
+    const frozen = Array.from({ length: this.#firstTrained }, () => new Float32Array());
+    const taken = this.#gradients.map((gradient, trained) => {
+      const index = this.#firstTrained + trained;
       const values = gradient.dataSync<'float32'>();
       const layout = index % 2 === 0 ? this.#layouts[index / 2] : undefined;
       return layout === undefined ? values.slice() : scatter(values, layout.forward);
     });
     this.dropGradients();
-    return taken;
+    return [...frozen, ...taken];
   }
 
   dropGradients(): void {

@@ -68,7 +68,10 @@ function forwardNetwork(input: Tensor4D, blocks: readonly Block[], head: Head): 
   return { blocks: activations, features, logits: [no!, yes!] };
 }
 
-/** Gradients of one block's four parameters in order, and the gradient at its input. */
+/** Kernel and bias of two convolutions. */
+const PARAMETERS_OF_BLOCK = 4;
+
+/** Gradients of one block's four parameters in order, and what gives the gradient at its input. */
 function backwardBlock(block: Block, passed: BlockActivations, pooledGradient: Tensor4D) {
   const [first, second] = block;
   const poolInput = maxPoolGradient(passed.output, passed.pooled, pooledGradient);
@@ -80,25 +83,30 @@ function backwardBlock(block: Block, passed: BlockActivations, pooledGradient: T
     kernelGradient(passed.middle, atSecond),
     biasGradient(atSecond),
   ];
-  return { gradients, inputGradient: convolve(atFirst, first.mirroredTaps) };
+  return { gradients, inputGradient: () => convolve(atFirst, first.mirroredTaps) };
 }
 
+/** Gradients of the blocks from `firstBlock` on and of the head, and the one at the first block's input where it trains. */
 function backwardNetwork(
   pass: ForwardPass,
   logitGradient: readonly [number, number],
-  { blocks, head }: { readonly blocks: readonly Block[]; readonly head: Head },
+  {
+    blocks,
+    head,
+    firstBlock,
+  }: { readonly blocks: readonly Block[]; readonly head: Head; readonly firstBlock: number },
 ) {
   const atLogits = tf.tensor2d([...logitGradient], [1, CLASS_COUNT]);
   const gradients: Tensor[] = [tf.matMul(atLogits, pass.features, true), tf.squeeze(atLogits, [0])];
   const [depth, height, width, channels] = pass.blocks.at(-1)!.pooled.shape;
   const atFeatures = tf.reshape(tf.matMul(atLogits, head.weight), [channels, depth, height, width]);
   let x = tf.transpose(atFeatures as Tensor4D, [1, 2, 3, 0]);
-  for (let index = blocks.length - 1; index >= 0; index--) {
+  for (let index = blocks.length - 1; index >= firstBlock; index--) {
     const backward = backwardBlock(blocks[index]!, pass.blocks[index]!, x);
     gradients.unshift(...backward.gradients);
-    x = backward.inputGradient;
+    if (index > firstBlock || firstBlock === 0) x = backward.inputGradient();
   }
-  return { gradients, inputGradient: x };
+  return { gradients, inputGradient: firstBlock === 0 ? x : undefined };
 }
 
 function depthTaps(kernel: Float32Array, inputs: number, outputs: number): DepthTaps {
@@ -125,12 +133,20 @@ export class LunaNetwork implements DeviceNetwork {
   readonly groupSize = 1;
   readonly #inputShape: [number, number, number, number];
   readonly #layouts: readonly KernelLayout[];
+  /** Those before are frozen. */
+  readonly #firstBlock: number;
   #blocks: Block[] = [];
   #head: Head | undefined;
+  /** Of the parameters that train. */
   #gradients: Tensor[] = [];
 
-  constructor({ depth, height, width }: ChunkShape, parameters: readonly ParameterSpec[]) {
+  constructor(
+    { depth, height, width }: ChunkShape,
+    parameters: readonly ParameterSpec[],
+    firstTrained: number,
+  ) {
     this.#inputShape = [depth, height, width, 1];
+    this.#firstBlock = firstTrained / PARAMETERS_OF_BLOCK;
     this.#layouts = parameters
       .filter(({ role }) => role === 'convolution')
       .map(({ shape }) => kernelLayout(shape[1]!, shape[0]!));
@@ -160,30 +176,34 @@ export class LunaNetwork implements DeviceNetwork {
     lossGradient: (logits: Logits, sample: number) => readonly [number, number],
   ): NormalisationGradients {
     const sums = this.#gradients;
-    let inputGradient = new Float32Array();
+    let inputGradient: Float32Array | undefined;
     this.#gradients = tf.tidy(() => {
       const pass = this.#forward(group);
       const atLogits = lossGradient(pass.logits, 0);
-      const model = { blocks: this.#blocks, head: this.#loadedHead() };
+      const model = { blocks: this.#blocks, head: this.#loadedHead(), firstBlock: this.#firstBlock };
       const backward = backwardNetwork(pass, atLogits, model);
-      inputGradient = new Float32Array(backward.inputGradient.dataSync<'float32'>());
+      inputGradient = backward.inputGradient?.dataSync<'float32'>().slice();
       return backward.gradients.map((gradient, index) => {
         const sum = sums[index];
         return sum === undefined ? gradient : tf.add(sum, gradient);
       });
     });
     tf.dispose(sums);
+    if (inputGradient === undefined) return { scale: 0, shift: 0 };
     return normalisationGradients(group.normalised, inputGradient);
   }
 
   takeGradients(): Float32Array[] {
-    const taken = this.#gradients.map((gradient, index) => {
+    const firstTrained = PARAMETERS_OF_BLOCK * this.#firstBlock;
+    const frozen = Array.from({ length: firstTrained }, () => new Float32Array());
+    const taken = this.#gradients.map((gradient, trained) => {
+      const index = firstTrained + trained;
       const values = gradient.dataSync<'float32'>();
       const layout = index % 2 === 0 ? this.#layouts[index / 2] : undefined;
       return layout === undefined ? values : scatter(values, layout.forward);
     });
     this.dropGradients();
-    return taken;
+    return [...frozen, ...taken];
   }
 
   dropGradients(): void {

@@ -22,7 +22,8 @@ export class TensorflowEngine extends DeviceEngine {
     const engine = new TensorflowEngine(settings, {
       name: 'tensorflow',
       device,
-      makeNetwork: (specs) => new GroupNetwork(tf, settings.chunkShape, { specs, groupSamples }),
+      makeNetwork: (specs, firstTrained) =>
+        new GroupNetwork(tf, settings.chunkShape, { specs, firstTrained, groupSamples }),
       // The current backend is global to all of tfjs; the switch to a started one is synchronous.
       activate: () => {
         if (tf.getBackend() !== backend) void tf.setBackend(backend);

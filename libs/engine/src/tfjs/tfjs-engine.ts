@@ -14,7 +14,7 @@ export class TfjsEngine extends DeviceEngine {
     const engine = new TfjsEngine(settings, {
       name: 'tfjs',
       device,
-      makeNetwork: (specs) => new LunaNetwork(settings.chunkShape, specs),
+      makeNetwork: (specs, firstTrained) => new LunaNetwork(settings.chunkShape, specs, firstTrained),
       activate: () => useBackend(backend),
     });
     return { engine, reason };
