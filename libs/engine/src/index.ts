@@ -1,8 +1,8 @@
 export type { Batch, BatchResult, Engine, ModelState, ModelTensor } from './engine.ts';
 export type { EngineSettings } from './engine-settings.ts';
-export type { ChunkShape } from './luna-model.ts';
+export { MODEL_PARTS, type ChunkShape } from './luna-model.ts';
 export { createEngine, engineNames, type CreatedEngine } from './create-engine.ts';
-export { modelTensors, readWeights, withWeights } from './interchange/import-weights.ts';
+export { modelTensors, readWeights, withNewHead, withWeights } from './interchange/import-weights.ts';
 export { toLayersModel, type LayersModelFiles } from './interchange/layers-model.ts';
 export { encodeSafetensors, type SafetensorsFile } from './safetensors.ts';
 export { INPUT_NORMALISATIONS, type InputNormalisation } from './input-normalisation.ts';

@@ -6,6 +6,7 @@ import {
   RunSettings,
   RunState,
   SplitRule,
+  StartRunRequest,
   TrainingServiceClient,
   type WatchRunResponse,
 } from '@lunastream/contracts';
@@ -78,7 +79,11 @@ function withService(options: ServiceOptions, use: (service: Service) => Promise
         client,
         streams,
         start: (settings) =>
-          callUnary(client.startRun.bind(client), { settings: { ...SETTINGS, ...settings } }, OPTIONS),
+          callUnary(
+            client.startRun.bind(client),
+            StartRunRequest.fromPartial({ settings: { ...SETTINGS, ...settings } }),
+            OPTIONS,
+          ),
         watch: (runId, signal) => readStream(client.watchRun({ runId }), signal),
       });
     } finally {
@@ -196,7 +201,7 @@ describe('StartRun refuses', () => {
 
   it('no settings at all: INVALID_ARGUMENT', () =>
     withService({}, async ({ client }) => {
-      const call = callUnary(client.startRun.bind(client), { settings: undefined }, OPTIONS);
+      const call = callUnary(client.startRun.bind(client), StartRunRequest.create(), OPTIONS);
       await expect(call).rejects.toMatchObject({
         code: status.INVALID_ARGUMENT,
         details: 'Cannot start a run: settings must be set, got none',

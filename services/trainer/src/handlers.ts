@@ -21,11 +21,13 @@ const MAX_LIST_LIMIT = 1000;
 /** The gRPC service of the trainer. */
 export function createHandlers(runs: RunManager, context: HandlerContext): ServedService[] {
   const implementation: TrainingServiceServer = {
-    startRun: protectedUnaryHandler(context, async ({ settings }) => {
+    startRun: protectedUnaryHandler(context, async ({ settings, initialWeights }) => {
       if (settings === undefined) {
         throw new RequestError('invalid-argument', 'Cannot start a run: settings must be set, got none');
       }
-      const { runId, path } = await refuse(runs.start(fromWireSettings(settings), settings.resumeRunId));
+      const { runId, path } = await refuse(
+        runs.start(fromWireSettings(settings), settings.resumeRunId, initialWeights),
+      );
       return { runId, runFolder: path };
     }),
     watchRun: streamHandler(context, async function* ({ runId }, signal) {

@@ -34,6 +34,7 @@ export const SETTINGS: RunSettings = {
   earlyStop: 0,
   learning: CHAPTER_LEARNING,
   tensorboard: undefined,
+  initialWeights: undefined,
 };
 
 /** Twelve candidates, nodules first, in four series of a patient each; the centre's x is 100 + position or -position. */

@@ -177,7 +177,7 @@ async function run(
   try {
     const { runId } = await callUnary(
       client.startRun.bind(client),
-      { settings },
+      { settings, initialWeights: Buffer.alloc(0) },
       { metadata: new Metadata(), timeoutMs: START_TIMEOUT_MS },
     );
     let status: RunStatus | undefined;

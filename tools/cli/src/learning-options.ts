@@ -6,6 +6,7 @@ import {
   type LearningSettings,
   type TensorboardSettings,
 } from '@lunastream/contracts';
+import { MODEL_PARTS } from '@lunastream/engine';
 
 /** What commander makes of the flags that say how a model learns, beyond the chapter. */
 export interface LearningOptions {
@@ -19,6 +20,9 @@ export interface LearningOptions {
   readonly lrStepEpochs: number;
   readonly lrStepFactor: number;
   readonly lrWarmup: number;
+  readonly weights?: string;
+  readonly newHead?: true;
+  readonly finetuneDepth: number;
   readonly tensorboard?: true;
   readonly tensorboardSample?: number;
 }
@@ -58,7 +62,7 @@ const ordinal = parsed((value) => Number.isInteger(value) && value >= 0 && value
 /** Adds these flags, in a group of their own. */
 export function addLearningOptions(command: Command): Command {
   command.optionsGroup('Learning, beyond the chapter:');
-  return addTensorboardOptions(addScheduleOptions(addStepOptions(command)));
+  return addTensorboardOptions(addFineTuningOptions(addScheduleOptions(addStepOptions(command))));
 }
 
 function addStepOptions(command: Command): Command {
@@ -117,6 +121,30 @@ function addScheduleOptions(command: Command): Command {
     );
 }
 
+function addFineTuningOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '--weights <file>',
+        "start from these weights: safetensors with PyTorch's names, or a run's checkpoints/best.safetensors",
+      ).conflicts('resume'),
+    )
+    .option('--new-head', 'draw the last layer anew all the same: for another question, or another --chunk')
+    .addOption(
+      new Option(
+        '--finetune-depth <parts>',
+        'parts of the model that train, from the head: 1 the head alone, 2 and block 4, … 6 everything',
+      )
+        .default(MODEL_PARTS.length)
+        .argParser(
+          parsed(
+            (value) => Number.isInteger(value) && value >= 1 && value <= MODEL_PARTS.length,
+            `a whole number in 1..${MODEL_PARTS.length}`,
+          ),
+        ),
+    );
+}
+
 function addTensorboardOptions(command: Command): Command {
   return command
     .option('--tensorboard', 'also write TensorBoard event files, into tensorboard/ of the run folder')
@@ -143,6 +171,7 @@ export function toLearningSettings(options: LearningOptions): LearningSettings {
     stepEpochs: options.lrStepEpochs,
     stepFactor: options.lrStepFactor,
     warmupEpochs: options.lrWarmup,
+    fineTuneDepth: options.finetuneDepth,
   };
 }
 

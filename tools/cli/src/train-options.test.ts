@@ -81,6 +81,9 @@ describe('the flags of train', () => {
       ['--lr-step-epochs', 10],
       ['--lr-step-factor', 0.1],
       ['--lr-warmup', 0],
+      ['--weights', undefined],
+      ['--new-head', undefined],
+      ['--finetune-depth', 6],
       ['--tensorboard', undefined],
       ['--tensorboard-sample', undefined],
     ]);
@@ -157,8 +160,10 @@ describe('the flags of train', () => {
         stepEpochs: 10,
         stepFactor: 0.1,
         warmupEpochs: 0,
+        fineTuneDepth: 6,
       },
       tensorboard: undefined,
+      initialWeights: undefined,
       resumeRunId: '',
     });
   });
@@ -166,7 +171,7 @@ describe('the flags of train', () => {
   it('say how the model learns', () => {
     const flags =
       '--optimizer adamw --weight-decay 0.01 --clip-norm 2.5 --positive-weight 3 --focal --input-normalization signed-sqrt ' +
-      '--lr-schedule cosine --lr-warmup 0.5 --lr-step-epochs 3 --lr-step-factor 0.5';
+      '--lr-schedule cosine --lr-warmup 0.5 --lr-step-epochs 3 --lr-step-factor 0.5 --finetune-depth 2';
     expect(settingsOf(...flags.split(' ')).learning).toEqual({
       optimizer: Optimizer.ADAMW,
       weightDecay: 0.01,
@@ -178,6 +183,7 @@ describe('the flags of train', () => {
       stepEpochs: 3,
       stepFactor: 0.5,
       warmupEpochs: 0.5,
+      fineTuneDepth: 2,
     });
     expect(settingsOf('--focal', '0.5').learning?.focusing).toBe(0.5);
   });

@@ -360,6 +360,7 @@ export function toRunSettings(options: TrainOptions, dataset: string, resumeRunI
     earlyStop: options.earlyStop,
     learning: toLearningSettings(options),
     tensorboard: toTensorboardSettings(options),
+    initialWeights: undefined,
     resumeRunId,
   };
 }

@@ -68,7 +68,8 @@ export async function readModel({ run, weights, checkpoint, chunk }: ModelChoice
   };
 }
 
-async function readWeightsFile(path: string): Promise<ModelTensor[]> {
+/** The weights in a safetensors file. @throws CommandError when it is missing or damaged. */
+export async function readWeightsFile(path: string): Promise<ModelTensor[]> {
   const bytes = await readFile(path).catch((cause: unknown) => {
     throw new CommandError(`Cannot load a model: there is no ${path}`, undefined, { cause });
   });

@@ -29,6 +29,8 @@ export class FakeTrainer {
   refusal: { code: status; details: string } | undefined;
   /** Settings of every StartRun, ids of every StopRun. */
   readonly started: RunSettings[] = [];
+  /** Weights that came with each. */
+  readonly startedFrom: Uint8Array[] = [];
   readonly stopped: string[] = [];
   readonly listed: { tbPrefix: string; limit: number }[] = [];
   #stop: () => void = () => undefined;
@@ -46,9 +48,10 @@ export class FakeTrainer {
       streams,
     };
     const implementation: TrainingServiceServer = {
-      startRun: unaryHandler(context, ({ settings }) => {
+      startRun: unaryHandler(context, ({ settings, initialWeights }) => {
         this.#refuse();
         this.started.push(settings!);
+        this.startedFrom.push(initialWeights);
         return Promise.resolve({ runId: RUN_ID, runFolder: `/runs/${RUN_ID}` });
       }),
       watchRun: streamHandler(context, (_, signal) => this.#watch(signal)),

@@ -89,7 +89,7 @@ export class WatchedRun {
     const client = createClient(TrainingServiceClient, trainerAddress, connect);
     const { runId, runFolder } = await callUnary(
       client.startRun.bind(client),
-      { settings },
+      { settings, initialWeights: Buffer.alloc(0) },
       { metadata: new Metadata(), timeoutMs: CALL_TIMEOUT_MS },
     );
     return new WatchedRun(client, runId, runFolder);

@@ -59,8 +59,8 @@ RULES = {
     # Fine-tuning: only the last `depth` parts of the model train, as in the book's chapter 14.
     "depth 1": dict(optimizer=lambda p: sgd(p, weight_decay=0.1), depth=1),
     "depth 2": dict(optimizer=lambda p: torch.optim.AdamW(p, lr=0.001, weight_decay=0.1), depth=2),
-    "depth 4": dict(optimizer=lambda p: sgd(p, weight_decay=0.1), clip=0.5, depth=4),
-    "depth 5": dict(optimizer=lambda p: torch.optim.Adam(p, lr=0.001, weight_decay=0.1), depth=5),
+    "depth 3": dict(optimizer=lambda p: torch.optim.Adam(p, lr=0.001, weight_decay=0.1), depth=3),
+    "depth 5": dict(optimizer=lambda p: sgd(p, weight_decay=0.1), depth=5),
 }
 
 

@@ -4,9 +4,12 @@
  */
 import type { ModelState, ModelTensor } from '../engine.ts';
 import { ModelStateMismatchError } from '../errors.ts';
+import { MODEL_PARTS } from '../luna-model.ts';
 import { decodeSafetensors } from '../safetensors.ts';
 
 const OPTIMIZER_PREFIX = 'optimizer.';
+/** Of a checkpoint within an epoch (checkpoint.ts): no weights. */
+const PROGRESS_PREFIX = 'progress.';
 /** What DataParallel puts before every name. */
 const WRAPPER_PREFIX = 'module.';
 
@@ -16,7 +19,7 @@ const WRAPPER_PREFIX = 'module.';
  */
 export function readWeights(file: Uint8Array): ModelTensor[] {
   return decodeSafetensors(file)
-    .tensors.filter(({ name }) => !name.startsWith(OPTIMIZER_PREFIX))
+    .tensors.filter(({ name }) => !name.startsWith(OPTIMIZER_PREFIX) && !name.startsWith(PROGRESS_PREFIX))
     .map((tensor) => ({
       ...tensor,
       name: tensor.name.startsWith(WRAPPER_PREFIX) ? tensor.name.slice(WRAPPER_PREFIX.length) : tensor.name,
@@ -58,6 +61,17 @@ export function withWeights(state: ModelState, weights: readonly ModelTensor[]):
     throw new ModelStateMismatchError(unknown, 'this network has no such tensor', 'it in the weights');
   }
   return merged;
+}
+
+const HEAD_PREFIX = `${MODEL_PARTS.at(-1)!}.`;
+
+/**
+ * `weights` with the head of `state` in place of their own, if they have one: for a question that they were not trained for, or
+ * another chunk shape, on which only the head depends.
+ */
+export function withNewHead(state: ModelState, weights: readonly ModelTensor[]): ModelTensor[] {
+  const isHead = ({ name }: ModelTensor) => name.startsWith(HEAD_PREFIX);
+  return [...weights.filter((tensor) => !isHead(tensor)), ...state.filter(isHead)];
 }
 
 /** `state` as a safetensors file with the model's tensors alone, for `safetensors.torch.load_file`. */

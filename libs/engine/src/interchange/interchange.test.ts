@@ -2,11 +2,13 @@ import { goldenVolume, GOLDEN_SHAPE, readGolden } from '@lunastream/testing';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CorruptCheckpointError, ModelStateMismatchError } from '../errors.ts';
+import type { ModelTensor } from '../engine.ts';
 import { lunaParameters, type ChunkShape } from '../luna-model.ts';
 import { encodeSafetensors } from '../safetensors.ts';
 import { SimdEngine } from '../simd/simd-engine.ts';
 import { goldenParameter } from '../testing/golden-parameter.ts';
-import { modelTensors, readWeights, withWeights } from './import-weights.ts';
+import { encodeCheckpoint } from '../checkpoint.ts';
+import { modelTensors, readWeights, withNewHead, withWeights } from './import-weights.ts';
 import { toLayersModel } from './layers-model.ts';
 
 const GOLDEN = readGolden<{
@@ -54,6 +56,33 @@ describe('weights that were trained in PyTorch', () => {
   let engine: SimdEngine;
   beforeAll(async () => void ({ engine } = await SimdEngine.start(settingsOf(GOLDEN_SHAPE))));
   afterAll(() => engine.dispose());
+
+  it('leave their head to a fresh one, for another chunk shape too', async () => {
+    const other = await SimdEngine.start(settingsOf(SMALL));
+    const fresh = await other.engine.exportState();
+    const weights = readWeights(pytorchFile(golden));
+    expect(() => withWeights(fresh, weights)).toThrow(ModelStateMismatchError);
+    await other.engine.importState(withWeights(fresh, withNewHead(fresh, weights)));
+    const state = await other.engine.exportState();
+    other.engine.dispose();
+    const valuesIn = (tensors: readonly ModelTensor[], name: string) =>
+      tensors.find((tensor) => tensor.name === name)!.values;
+    for (const { name, values } of golden) {
+      expect(valuesIn(state, name), name).toEqual(
+        name.startsWith('head_linear') ? valuesIn(fresh, name) : values,
+      );
+    }
+  });
+
+  it('come out of a checkpoint within an epoch alone', async () => {
+    const state = await engine.exportState();
+    const file = encodeCheckpoint({
+      state,
+      metadata: { epoch: 0, samplesSeen: 1, runSeed: 3, settings: {} },
+      progress: { probabilities: Float32Array.of(0.5), losses: Float32Array.of(0.7) },
+    });
+    expect(readWeights(file)).toEqual(modelTensors(state));
+  });
 
   it('give PyTorch’s logits within 1e-4 of them', async () => {
     const weights = readWeights(pytorchFile(golden));

@@ -10,6 +10,7 @@ describe('learningFaults()', () => {
     [{ optimizer: undefined }, 'optimizer must be one of sgd, adam, adamw, got an unknown value'],
     [{ weightDecay: -1 }, 'weight decay must be a finite number of at least 0, got -1'],
     [{ largestGradientNorm: Number.NaN }, 'largest gradient norm must be a finite number above 0, got NaN'],
+    [{ fineTuneDepth: 0 }, 'fine-tuning depth must be a whole number in 1..6, got 0'],
     [{ positiveWeight: 0 }, 'weight of positives must be a finite number above 0, got 0'],
     [{ focusing: Infinity }, 'focusing must be a finite number of at least 0, got Infinity'],
     [
@@ -45,6 +46,7 @@ describe('toEngineRules()', () => {
       positiveWeight: 1,
       focusing: 0,
       inputNormalisation: 'batch',
+      fineTuneDepth: 6,
     });
     expect(toEngineRules({ ...CHAPTER_LEARNING, largestGradientNorm: 2 }).largestGradientNorm).toBe(2);
   });

@@ -2,6 +2,7 @@ import {
   CONSTANT_RATE,
   INPUT_NORMALISATIONS,
   LEARNING_RATE_SCHEDULES,
+  MODEL_PARTS,
   OPTIMIZER_NAMES,
   type EngineSettings,
   type InputNormalisation,
@@ -21,7 +22,12 @@ export interface LearningSettings {
   readonly focusing: number;
   readonly inputNormalisation: InputNormalisation;
   readonly schedule: LearningRateSchedule;
+  /** Parts of the model that train, counted from the head: 1 is the head alone, 6 everything. */
+  readonly fineTuneDepth: number;
 }
+
+/** Parts of the model, all of which train unless told otherwise. */
+export const ALL_PARTS = MODEL_PARTS.length;
 
 /** The chapter's way. */
 export const CHAPTER_LEARNING: LearningSettings = {
@@ -32,6 +38,7 @@ export const CHAPTER_LEARNING: LearningSettings = {
   focusing: 0,
   inputNormalisation: 'batch',
   schedule: CONSTANT_RATE,
+  fineTuneDepth: ALL_PARTS,
 };
 
 /** The part of an engine's settings that these are. */
@@ -39,12 +46,18 @@ export function toEngineRules(
   learning: LearningSettings,
 ): Pick<
   EngineSettings,
-  'optimizer' | 'weightDecay' | 'largestGradientNorm' | 'positiveWeight' | 'focusing' | 'inputNormalisation'
+  | 'optimizer'
+  | 'weightDecay'
+  | 'largestGradientNorm'
+  | 'positiveWeight'
+  | 'focusing'
+  | 'inputNormalisation'
+  | 'fineTuneDepth'
 > {
-  const { optimizer, weightDecay, largestGradientNorm, positiveWeight, focusing, inputNormalisation } =
-    learning;
+  const { optimizer, weightDecay, largestGradientNorm, positiveWeight, focusing } = learning;
+  const { inputNormalisation, fineTuneDepth } = learning;
   return {
-    ...{ optimizer, weightDecay, positiveWeight, focusing, inputNormalisation },
+    ...{ optimizer, weightDecay, positiveWeight, focusing, inputNormalisation, fineTuneDepth },
     ...(largestGradientNorm === undefined ? {} : { largestGradientNorm }),
   };
 }
@@ -54,7 +67,7 @@ const isNotNegative = (value: number) => value >= 0 && value < Infinity;
 
 /** A line for each setting that no run can be made with. An enum value that is unknown arrives as undefined. */
 export function learningFaults(learning: LearningSettings): string[] {
-  const { optimizer, largestGradientNorm, inputNormalisation, schedule } = learning;
+  const { optimizer, largestGradientNorm, inputNormalisation, schedule, fineTuneDepth } = learning;
   const choice = (name: string, value: string | undefined, choices: readonly string[]) =>
     value !== undefined && choices.includes(value)
       ? []
@@ -67,6 +80,7 @@ export function learningFaults(learning: LearningSettings): string[] {
     number(name, value, isPositive(value), 'a finite number above 0');
   const { stepEpochs } = schedule;
   const isWhole = Number.isInteger(stepEpochs) && stepEpochs >= 1;
+  const isDepth = Number.isInteger(fineTuneDepth) && fineTuneDepth >= 1 && fineTuneDepth <= ALL_PARTS;
   return [
     ...choice('optimizer', optimizer, OPTIMIZER_NAMES),
     ...atLeast0('weight decay', learning.weightDecay),
@@ -78,5 +92,6 @@ export function learningFaults(learning: LearningSettings): string[] {
     ...number('epochs between learning rate steps', stepEpochs, isWhole, 'a whole number of at least 1'),
     ...above0('learning rate step factor', schedule.stepFactor),
     ...atLeast0('warm-up epochs', schedule.warmupEpochs),
+    ...number('fine-tuning depth', fineTuneDepth, isDepth, `a whole number in 1..${ALL_PARTS}`),
   ];
 }

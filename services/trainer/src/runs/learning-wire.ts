@@ -64,6 +64,7 @@ export function fromWireLearning(wire: WireLearningSettings | undefined): Learni
       stepFactor: wire.stepFactor === 0 ? CONSTANT_RATE.stepFactor : wire.stepFactor,
       warmupEpochs: wire.warmupEpochs,
     },
+    fineTuneDepth: wire.fineTuneDepth === 0 ? CHAPTER_LEARNING.fineTuneDepth : wire.fineTuneDepth,
   };
 }
 
@@ -80,5 +81,6 @@ export function toWireLearning(learning: LearningSettings): WireLearningSettings
     stepEpochs: schedule.stepEpochs,
     stepFactor: schedule.stepFactor,
     warmupEpochs: schedule.warmupEpochs,
+    fineTuneDepth: learning.fineTuneDepth,
   };
 }

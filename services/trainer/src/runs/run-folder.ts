@@ -28,6 +28,7 @@ export interface RunLogLine {
 /** Which checkpoint of a run. */
 export type CheckpointName = 'last' | 'best';
 
+const INITIAL_WEIGHTS = 'checkpoints/initial.safetensors';
 const LEVEL_WIDTH = 8;
 const LOG_LINE = /^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3}) (INFO|WARNING) +(.*)$/;
 
@@ -39,7 +40,7 @@ const LOG_LINE = /^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3}) (INFO|WARNING) +(.*)
  *     status.json        state, best epoch
  *     epochs.jsonl       a line per epoch and split
  *     log.txt            the run's log lines, local time
- *     checkpoints/       last.safetensors, best.safetensors
+ *     checkpoints/       last.safetensors, best.safetensors; initial.safetensors where the run started from given weights
  *     predictions/       last.csv, best.csv: P(nodule) and loss of every validation candidate
  *
  * Files that are replaced are written beside and renamed, so a killed process leaves the old or the new one whole.
@@ -175,20 +176,34 @@ export class RunFolder {
     return this.#replace(`checkpoints/${name}.safetensors`, encodeCheckpoint(checkpoint));
   }
 
+  /** Keeps the file of the weights that the run starts from. */
+  writeInitialWeights(file: Uint8Array): Promise<void> {
+    return this.#replace(INITIAL_WEIGHTS, file);
+  }
+
+  /** @throws RunFolderError when there is none. */
+  readInitialWeights(): Promise<Uint8Array> {
+    return this.#readWhole(join(this.path, INITIAL_WEIGHTS));
+  }
+
   /** @throws RunFolderError when there is none or it is damaged. */
   async readCheckpoint(name: CheckpointName): Promise<Checkpoint> {
     const path = join(this.path, 'checkpoints', `${name}.safetensors`);
-    const bytes = await readFile(path).catch((cause: unknown) => {
-      throw new RunFolderError('missing', `Cannot resume run ${this.runId}: it has no checkpoint ${path}`, {
-        cause,
-      });
-    });
+    const bytes = await this.#readWhole(path);
     try {
       return decodeCheckpoint(bytes);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new RunFolderError('damaged', `Cannot resume run ${this.runId}: ${path}: ${reason}`, { cause });
     }
+  }
+
+  #readWhole(path: string): Promise<Uint8Array> {
+    return readFile(path).catch((cause: unknown) => {
+      throw new RunFolderError('missing', `Cannot resume run ${this.runId}: it has no checkpoint ${path}`, {
+        cause,
+      });
+    });
   }
 
   async #replace(name: string, contents: string | Uint8Array): Promise<void> {

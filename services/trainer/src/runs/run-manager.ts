@@ -10,10 +10,11 @@ import { RunFolder, type RunRecord } from './run-folder.ts';
 import { isFinal, RunJournal, type RunEvent, type RunState, type RunStatus } from './run-journal.ts';
 import { toEngineRules } from './learning-settings.ts';
 import type { RunsObserver, WatchedRun } from './run-observer.ts';
-import { compileRunSettings, LATER_SETTINGS, RunSettingsError, type RunSettings } from './run-settings.ts';
+import { compileRunSettings, fillLaterSettings, RunSettingsError, type RunSettings } from './run-settings.ts';
 import type { SampleSource } from '../supply/sample-source.ts';
 import type { SampleSupply } from '../supply/sample-supply.ts';
 import { splitDataset } from './split-dataset.ts';
+import { checkStartWeights, startFromWeights } from './start-weights.ts';
 import { TensorboardLog } from './tensorboard-log.ts';
 import { TrainingRun } from './training-run.ts';
 
@@ -65,6 +66,8 @@ export class TrainerBusyError extends Error {
   }
 }
 
+const NO_WEIGHTS = new Uint8Array();
+
 /** A run as it stands. */
 export interface RunView {
   readonly record: RunRecord;
@@ -84,10 +87,15 @@ export class RunManager {
   }
 
   /**
-   * Starts a run and returns once it trains.
+   * Starts a run and returns once it trains. `weightsFile` are the weights that `requested.initialWeights` speaks of; a resumed
+   * run has its own.
    * @throws RunSettingsError, TrainerBusyError, or what the data set, the split and the engine refuse.
    */
-  async start(requested: RunSettings, resumeRunId: string): Promise<{ runId: string; path: string }> {
+  async start(
+    requested: RunSettings,
+    resumeRunId: string,
+    weightsFile: Uint8Array = NO_WEIGHTS,
+  ): Promise<{ runId: string; path: string }> {
     const active = this.#active;
     if (this.#starting || active?.journal.isEnded === false) {
       throw new TrainerBusyError(active?.folder.runId ?? 'a run that is starting');
@@ -96,7 +104,7 @@ export class RunManager {
     try {
       // Its end is told before its last lines are on disk: who starts the next run at once waits for them.
       await active?.ended;
-      const { runId, path } = await this.#launch(requested, resumeRunId);
+      const { runId, path } = await this.#launch(requested, { resumeRunId, weightsFile });
       return { runId, path };
     } finally {
       this.#starting = false;
@@ -163,19 +171,23 @@ export class RunManager {
   }
 
   /** Everything that can refuse a run comes before its folder is made: a refused run leaves nothing behind. */
-  async #launch(requested: RunSettings, resumeRunId: string): Promise<RunFolder> {
+  async #launch(
+    requested: RunSettings,
+    { resumeRunId, weightsFile }: { readonly resumeRunId: string; readonly weightsFile: Uint8Array },
+  ): Promise<RunFolder> {
     const { runsFolder, readDataset } = this.#parts;
     const resumed = resumeRunId === '' ? undefined : await openResumed(runsFolder, resumeRunId);
     const settings = compileRunSettings(
       resumed === undefined
         ? requested
-        : { ...LATER_SETTINGS, ...resumed.record.settings, ...pickRepeatable(requested, resumed.record) },
+        : { ...fillLaterSettings(resumed.record.settings), ...pickRepeatable(requested, resumed.record) },
     );
     const stop = new AbortController();
     const dataset = await readDataset(settings.dataset, stop.signal);
     if (resumed !== undefined) assertResumable(resumed, settings, dataset);
     const split = splitDataset(dataset, settings);
     assertTensorboardSample(settings, split.validation.length);
+    const startWeights = await readStartWeights(settings, weightsFile, resumed);
     const engine = await this.#parts.startEngine({
       engine: settings.engine,
       chunkShape: settings.chunkShape,
@@ -186,7 +198,12 @@ export class RunManager {
       ...(settings.threads === undefined ? {} : { threads: settings.threads }),
     });
     try {
+      const { initialWeights } = settings;
+      if (initialWeights !== undefined && startWeights !== undefined) {
+        await startFromWeights(engine, startWeights, initialWeights);
+      }
       const folder = await this.#prepareFolder({ settings, dataset, engine, resumed });
+      if (startWeights !== undefined) await folder.writeInitialWeights(startWeights);
       const journal = new RunJournal();
       this.#parts.samples.beginRun();
       this.#tellEngine(engine, folder.runId, journal);
@@ -346,6 +363,17 @@ async function readLastCheckpoint(folder: RunFolder): Promise<Checkpoint | undef
     if (error instanceof RunFolderError && error.kind === 'missing') return undefined;
     throw error;
   }
+}
+
+/** The file that a run which begins starts from; undefined where its weights are drawn, or come from a checkpoint. */
+async function readStartWeights(
+  { initialWeights }: RunSettings,
+  sent: Uint8Array,
+  resumed: ResumedRun | undefined,
+): Promise<Uint8Array | undefined> {
+  if (resumed === undefined) return checkStartWeights(initialWeights, sent);
+  if (resumed.checkpoint !== undefined || initialWeights === undefined) return undefined;
+  return checkStartWeights(initialWeights, await resumed.folder.readInitialWeights());
 }
 
 function assertTensorboardSample({ tensorboard }: RunSettings, validationSamples: number): void {

@@ -13,6 +13,7 @@ import {
 } from '@lunastream/dataset';
 import { BEST_SCORES, type BestScore } from '@lunastream/metrics';
 import { BORDER_RULES, formatShape, type BorderRule, type Shape } from '@lunastream/volume';
+import { initialWeightsFaults, type InitialWeights } from './initial-weights.ts';
 import { CHAPTER_LEARNING, learningFaults, type LearningSettings } from './learning-settings.ts';
 
 /** Everything that decides the result of a run; recorded whole in run.json and in every checkpoint. */
@@ -64,6 +65,8 @@ export interface RunSettings {
   readonly learning: LearningSettings;
   /** Writes event files. Results do not depend on it. */
   readonly tensorboard: TensorboardSettings | undefined;
+  /** Weights that the run starts from; undefined draws them from the seed. */
+  readonly initialWeights: InitialWeights | undefined;
 }
 
 /** What TensorBoard is shown beside the scores. */
@@ -73,14 +76,21 @@ export interface TensorboardSettings {
 }
 
 /** What settings meant that were recorded before the setting came: such runs can be resumed. */
-export const LATER_SETTINGS = {
+const LATER_SETTINGS = {
   ratioSchedule: undefined,
   sampler: 'shuffled',
   validationCadence: 1,
   earlyStop: 0,
   learning: CHAPTER_LEARNING,
   tensorboard: undefined,
+  initialWeights: undefined,
 } as const satisfies Partial<RunSettings>;
+
+/** Settings that an earlier version may have recorded, with what it had no setting for. */
+export function fillLaterSettings(recorded: RunSettings): RunSettings {
+  const learning = { ...CHAPTER_LEARNING, ...recorded.learning };
+  return { ...LATER_SETTINGS, ...recorded, learning };
+}
 
 /** Settings that cannot be trained; `faults` has a line for each. */
 export class RunSettingsError extends Error {
@@ -191,6 +201,7 @@ export function compileRunSettings(settings: RunSettings): RunSettings {
     ...(NAME.test(settings.comment) ? [] : [nameFault('comment', settings.comment)]),
     ...augmentationFaults(settings.augmentation),
     ...learningFaults(settings.learning),
+    ...initialWeightsFaults(settings.initialWeights),
   ];
   if (faults.length > 0) throw new RunSettingsError(faults);
   return settings;

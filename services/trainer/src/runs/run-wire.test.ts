@@ -72,8 +72,10 @@ const runSettings: fc.Arbitrary<RunSettings> = fc.record({
       stepFactor: positive,
       warmupEpochs: number,
     }),
+    fineTuneDepth: fc.integer({ min: 1, max: 0xffff_ffff }),
   }),
   tensorboard: fc.option(fc.record({ sample: fc.option(uint32, { nil: undefined }) }), { nil: undefined }),
+  initialWeights: fc.option(fc.record({ sha256: fc.string(), newHead: fc.boolean() }), { nil: undefined }),
 });
 const score = fc.option(number, { nil: null });
 const count = fc.nat();

@@ -19,7 +19,7 @@ import { WIRE_BORDERS, WIRE_VOXEL_TYPES } from '../supply/sample-wire.ts';
 import { fromWireLearning, toWireLearning } from './learning-wire.ts';
 import type { RunEvent, RunState, RunStatus } from './run-journal.ts';
 import type { RunView } from './run-manager.ts';
-import { LATER_SETTINGS, type RunSettings } from './run-settings.ts';
+import { fillLaterSettings, type RunSettings } from './run-settings.ts';
 
 // Between the wire types of the training service and ours. Nothing is checked here: compileRunSettings does.
 
@@ -111,6 +111,7 @@ export function fromWireSettings(wire: WireRunSettings): RunSettings {
     earlyStop: wire.earlyStop,
     learning: fromWireLearning(wire.learning),
     tensorboard: wire.tensorboard && { sample: wire.tensorboard.sample },
+    initialWeights: wire.initialWeights && { ...wire.initialWeights },
   };
 }
 
@@ -127,6 +128,7 @@ function toWireSettings(settings: RunSettings): WireRunSettings {
     score: WIRE_SCORES[settings.score],
     learning: toWireLearning(settings.learning),
     tensorboard: settings.tensorboard && { sample: settings.tensorboard.sample },
+    initialWeights: settings.initialWeights && { ...settings.initialWeights },
     resumeRunId: '',
   };
 }
@@ -141,7 +143,7 @@ export function toWireRun({ record, folderPath, status, epochs }: RunView): Run 
     runId: record.runId,
     runFolder: folderPath,
     state: toWireState(status.state),
-    settings: toWireSettings({ ...LATER_SETTINGS, ...record.settings }),
+    settings: toWireSettings(fillLaterSettings(record.settings)),
     startedAt: new Date(record.startedAt),
     scores: epochs.map(toWireScores),
     bestEpoch: status.bestEpoch,

@@ -34,6 +34,7 @@ import {
   type SeriesRecord,
 } from '../experiments/series-record.ts';
 import { LocalStack } from '../local-stack.ts';
+import { readStartWeights } from '../start-weights.ts';
 import { addTrainOptions, wholeNumber, type TrainOptions } from '../train-options.ts';
 import { DEFAULT_STATE_FOLDER, type CommandContext } from './context.ts';
 import { writeReport } from './report.ts';
@@ -135,13 +136,17 @@ async function experiment(series: SeriesName, command: Command, context: Command
   const options = withDefaults(command);
   const name = options.name ?? `experiment-${series}`;
   const variants = variantsOf(series, options, options.set);
-  const planned = planSeries({ name, variants, base: options, seeds: options.seeds, dataset: LOCAL_DATASET });
+  const weights = await readStartWeights(options);
+  const planned = planSeries({
+    ...{ name, variants, base: options, seeds: options.seeds, dataset: LOCAL_DATASET },
+    initialWeights: weights?.settings,
+  });
   const data = options.data ?? (await ensureDemoData(options.state, context));
   await assertDataFolder(data);
   const folder = join(resolve(options.out), name);
   const record = continueSeries(planned, await readSeriesRecord(folder));
   await writeSeriesRecord(folder, record);
-  await doRuns(record, { ...options, data }, context);
+  await doRuns(record, { ...options, data, weightsFile: weights?.file }, context);
   const runs = await readSeries(record, resolve(options.out));
   printComparison(record, runs, options, context);
   if (options.report && runs.length > 0) {
@@ -165,7 +170,7 @@ function withDefaults(command: Command): Options {
 /** Does the runs that are left on one stack. Nothing is started where none are. */
 async function doRuns(
   record: SeriesRecord,
-  options: Options & { readonly data: string },
+  options: Options & { readonly data: string; readonly weightsFile: Uint8Array | undefined },
   context: CommandContext,
 ): Promise<void> {
   const waiting = record.runs.filter(({ state }) => state === 'waiting').length;
@@ -186,7 +191,7 @@ async function doRuns(
     (address) => new RunSession(address, openSecurity(options, context.environment)),
   );
   try {
-    const trainers = sessions.map((session) => seriesTrainer(session, threads));
+    const trainers = sessions.map((session) => seriesTrainer(session, threads, options.weightsFile));
     await runSeries(record, trainers, observer(record, options, context), context.interrupted);
   } finally {
     for (const session of sessions) session.close();
@@ -194,10 +199,14 @@ async function doRuns(
   }
 }
 
-function seriesTrainer(session: RunSession, threads: number): SeriesTrainer {
+function seriesTrainer(
+  session: RunSession,
+  threads: number,
+  weightsFile: Uint8Array | undefined,
+): SeriesTrainer {
   return {
     ready: (signal) => session.ready(signal),
-    start: (settings) => session.start(RunSettings.fromPartial({ ...settings, threads })),
+    start: (settings) => session.start(RunSettings.fromPartial({ ...settings, threads }), weightsFile),
     hasFinished: async (runId) => (await session.get(runId)).state === RunState.FINISHED,
     watch: (runId, display, signal) => session.watch(runId, { ...display, close: () => undefined }, signal),
     stop: (runId) => session.stop(runId),

@@ -19,6 +19,7 @@ import type { RunDisplay } from '../run-display.ts';
 /** Starting a run reads the headers of the whole data set, which takes a while the first time. */
 const START_TIMEOUT_MS = 600_000;
 const CALL_TIMEOUT_MS = 10_000;
+const NO_WEIGHTS = new Uint8Array();
 /** A trainer that died is started again; it has this long to answer. */
 const READY_TIMEOUT_MS = 60_000;
 const READY_INTERVAL_MS = 250;
@@ -36,11 +37,12 @@ export class RunSession {
     this.#client = createClient(TrainingServiceClient, address, { security });
   }
 
-  start(settings: RunSettings): Promise<StartRunResponse> {
+  /** `weights` is the file that `settings.initialWeights` speaks of. */
+  start(settings: RunSettings, weights: Uint8Array = NO_WEIGHTS): Promise<StartRunResponse> {
     const metadata = this.#security.tokenMetadata();
     return this.#call(
       this.#client.startRun.bind(this.#client),
-      { settings },
+      { settings, initialWeights: Buffer.from(weights) },
       { metadata, timeoutMs: START_TIMEOUT_MS },
     );
   }

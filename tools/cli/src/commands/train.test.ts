@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { RunState } from '@lunastream/contracts';
+import { encodeSafetensors, readWeights } from '@lunastream/engine';
 import { withTemporaryFolder } from '@lunastream/testing';
 import { describe, expect, it } from 'vitest';
 import { FakeTerminal } from '../../test/fake-terminal.ts';
@@ -44,6 +46,41 @@ describe('train --trainer', () => {
         },
       ]);
     });
+  });
+
+  it('sends weights to start from, without their optimizer, and what of the model trains', () =>
+    withTemporaryFolder(async (folder) => {
+      const trainer = new FakeTrainer();
+      trainer.events = [statusEvent(RunState.FINISHED)];
+      const tensor = (name: string) => ({ name, shape: [2], values: Float32Array.of(1, 2) });
+      const names = ['block1.conv1.weight', 'head_linear.bias', 'optimizer.momentum.block1.conv1.weight'];
+      const path = join(folder, 'weights.safetensors');
+      await writeFile(path, encodeSafetensors({ tensors: names.map(tensor), metadata: { epoch: '3' } }));
+      await trainer.serve(async (address) => {
+        const flags = ['--weights', path, '--finetune-depth', '2'];
+        expect(await trainOn(address, ...flags)).toMatchObject({ exitCode: 0, stderr: '' });
+        expect(await trainOn(address, ...flags, '--new-head')).toMatchObject({ exitCode: 0, stderr: '' });
+      });
+      const kept = trainer.startedFrom.map((file) => readWeights(file).map(({ name }) => name));
+      expect(kept).toEqual([names.slice(0, 2), names.slice(0, 1)]);
+      const sha256 = trainer.startedFrom.map((file) => createHash('sha256').update(file).digest('hex'));
+      expect(trainer.started).toMatchObject([
+        { learning: { fineTuneDepth: 2 }, initialWeights: { sha256: sha256[0], newHead: false } },
+        { learning: { fineTuneDepth: 2 }, initialWeights: { sha256: sha256[1], newHead: true } },
+      ]);
+    }));
+
+  it.each([
+    [['--weights', '/nowhere/w.safetensors'], 'there is no /nowhere/w.safetensors'],
+    [['--weights', import.meta.filename], `Cannot use ${import.meta.filename}: `],
+    [['--weights', 'x', '--resume', 'p/r'], "option '--weights <file>' cannot be used with option '--resume"],
+    [['--new-head'], 'Cannot take a new head: name the weights of the rest with --weights'],
+    [['--finetune-depth', '7'], 'It must be a whole number in 1..6.'],
+  ])('refuses %j before it asks a trainer', async (flags, message) => {
+    const { exitCode, stderr } = await trainOn('127.0.0.1:1', ...flags);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toContain('    at ');
   });
 
   it.each([

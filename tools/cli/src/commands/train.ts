@@ -12,6 +12,7 @@ import { assertDataFolder } from '../data-folder.ts';
 import { CommandError, ExitCode } from '../errors.ts';
 import { LocalStack } from '../local-stack.ts';
 import { createRunDisplay, type DisplayForm } from '../run-display.ts';
+import { readStartWeights, type StartWeights } from '../start-weights.ts';
 import { addTrainOptions, toRunSettings, wholeNumber, type TrainOptions } from '../train-options.ts';
 import { prometheusOption, tellScrapeTargets } from '../scrape-targets.ts';
 import { DEFAULT_STATE_FOLDER, type CommandContext } from './context.ts';
@@ -75,8 +76,10 @@ export function registerTrain(program: Command, context: CommandContext): void {
 }
 
 async function train(options: Options, context: CommandContext): Promise<void> {
+  const weights = await readStartWeights(options);
   if (options.trainer !== undefined) {
-    const state = await trainOn(options.trainer, options, context, options.resume ?? '');
+    const session = { address: options.trainer, resumeRunId: options.resume ?? '', weights };
+    const state = await trainOn(session, options, context);
     context.setExitCode(exitCodeOf(state));
     return;
   }
@@ -100,7 +103,8 @@ async function train(options: Options, context: CommandContext): Promise<void> {
   });
   try {
     await tellScrapeTargets(stack, resolve(options.state), (line) => context.terminal.err(line));
-    const trained = trainOn(stack.addresses.trainer, options, context, resumed?.runId ?? '');
+    const session = { address: stack.addresses.trainer, resumeRunId: resumed?.runId ?? '', weights };
+    const trained = trainOn(session, options, context);
     trained.catch(() => undefined);
     const ended = await Promise.race([trained, stack.trainerEnd()]);
     if (ended === 'trainer ended' && !context.interrupted.aborted) {
@@ -117,16 +121,26 @@ async function train(options: Options, context: CommandContext): Promise<void> {
 
 /** Starts a run on a trainer and shows it to its end; Ctrl-C stops the run. */
 async function trainOn(
-  address: string,
+  {
+    address,
+    resumeRunId,
+    weights,
+  }: {
+    readonly address: string;
+    readonly resumeRunId: string;
+    readonly weights: StartWeights | undefined;
+  },
   options: Options,
   context: CommandContext,
-  resumeRunId: string,
 ): Promise<RunState> {
   const session = new RunSession(address, openSecurity(options, context.environment));
   const form: DisplayForm = options.json ? 'json' : options.quiet ? 'quiet' : 'full';
   try {
     const { runId, runFolder } = await untilInterrupted(
-      session.start(toRunSettings(options, options.dataset, resumeRunId)),
+      session.start(
+        { ...toRunSettings(options, options.dataset, resumeRunId), initialWeights: weights?.settings },
+        weights?.file,
+      ),
       context.interrupted,
     );
     const display = createRunDisplay(form, context.terminal);

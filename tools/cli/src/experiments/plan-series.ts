@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Command, CommanderError } from 'commander';
+import type { InitialWeights } from '@lunastream/contracts';
 import { CommandError } from '../errors.ts';
 import { addTrainOptions, toRunSettings, type TrainOptions } from '../train-options.ts';
 import type { Variant } from './series.ts';
@@ -15,6 +16,8 @@ export interface SeriesPlan {
   /** Seeds of each variant: `base.seed` and those after it. */
   readonly seeds: number;
   readonly dataset: string;
+  /** What all runs start from; undefined draws weights by the seed. */
+  readonly initialWeights?: InitialWeights | undefined;
 }
 
 /** The flags of `train` that `args` give, without defaults. @throws CommandError for what `train` would refuse. */
@@ -37,7 +40,14 @@ export function parseTrainFlags(args: readonly string[], what: string): Partial<
 }
 
 /** Every run of a series: all variants of the first seed, then of the next, so that a first answer comes early. */
-export function planSeries({ name, variants, base, seeds, dataset }: SeriesPlan): SeriesRecord {
+export function planSeries({
+  name,
+  variants,
+  base,
+  seeds,
+  dataset,
+  initialWeights,
+}: SeriesPlan): SeriesRecord {
   const doubled = variants.find(
     (variant, index) => variants.findIndex((other) => other.name === variant.name) < index,
   );
@@ -46,13 +56,17 @@ export function planSeries({ name, variants, base, seeds, dataset }: SeriesPlan)
   const runs: SeriesRun[] = [];
   for (let seed = base.seed; seed < base.seed + seeds; seed++) {
     for (const variant of variants) {
-      const options = { ...base, ...parseTrainFlags(variant.flags, `variant ${variant.name}`), seed };
+      const flags = parseTrainFlags(variant.flags, `variant ${variant.name}`);
+      if (flags.weights !== undefined || flags.newHead !== undefined) {
+        throw new CommandError(`Cannot plan ${name}: --weights and --new-head must be the same for all runs`);
+      }
+      const options = { ...base, ...flags, seed };
       const named = { ...options, tbPrefix: name, comment: `${variant.name}-seed${seed}`.slice(0, 100) };
       runs.push({
         variant: variant.name,
         seed,
         flags: [...variant.flags, '--seed', String(seed)],
-        settings: settingsOf(named, dataset),
+        settings: settingsOf(named, dataset, initialWeights),
         runId: '',
         state: 'waiting',
         message: '',
@@ -63,8 +77,12 @@ export function planSeries({ name, variants, base, seeds, dataset }: SeriesPlan)
 }
 
 /** As JSON has them; threads are left out, because results do not depend on them. */
-function settingsOf(options: TrainOptions, dataset: string): SeriesRun['settings'] {
-  const settings = toRunSettings(options, dataset, '');
+function settingsOf(
+  options: TrainOptions,
+  dataset: string,
+  initialWeights: InitialWeights | undefined,
+): SeriesRun['settings'] {
+  const settings = { ...toRunSettings(options, dataset, ''), initialWeights };
   return JSON.parse(JSON.stringify({ ...settings, threads: undefined })) as Record<string, unknown>;
 }
 

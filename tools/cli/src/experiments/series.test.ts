@@ -79,6 +79,9 @@ describe('planSeries()', () => {
     expect(() => planOf({ variants: [1, 2].map(() => ({ name: 'a', flags: [] })) })).toThrow(
       'variant a is there twice',
     );
+    expect(() => plan(['--weights', 'x'])).toThrow('--weights and --new-head must be the same for all runs');
+    const initialWeights = { sha256: 'ab', newHead: true };
+    expect(planOf({ initialWeights }).runs.at(-1)!.settings).toMatchObject({ initialWeights });
     expect(parseTrainFlags(['--balanced'], 'x')).toEqual({ balanced: true });
   });
 });

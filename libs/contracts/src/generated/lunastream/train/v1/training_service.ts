@@ -256,7 +256,19 @@ export interface RunSettings {
     | LearningSettings
     | undefined;
   /** Writes TensorBoard event files into the run folder. Results do not depend on it. */
-  tensorboard: TensorboardSettings | undefined;
+  tensorboard:
+    | TensorboardSettings
+    | undefined;
+  /** Weights that the run starts from; absent draws them from the seed. */
+  initialWeights: InitialWeights | undefined;
+}
+
+/** Weights that were trained before. */
+export interface InitialWeights {
+  /** SHA-256 of the file that StartRunRequest carries, 64 lower-case hexadecimal digits. */
+  sha256: string;
+  /** Draws the last layer from the seed all the same: for another question than the weights were trained for. */
+  newHead: boolean;
 }
 
 /** How the model learns, beyond learning rate and momentum. */
@@ -281,6 +293,11 @@ export interface LearningSettings {
   stepFactor: number;
   /** Epochs, also parts of one, in which the learning rate first rises in a line; >= 0. */
   warmupEpochs: number;
+  /**
+   * Parts of the model that train, counted from the head: 1 is the head alone, 2 the head and block 4, up to 6, everything.
+   * The others keep their weights. 0 means 6.
+   */
+  fineTuneDepth: number;
 }
 
 /** What TensorBoard is shown beside the scores. */
@@ -292,7 +309,15 @@ export interface TensorboardSettings {
 /** Asks to start a run. */
 export interface StartRunRequest {
   /** Settings of the run. */
-  settings: RunSettings | undefined;
+  settings:
+    | RunSettings
+    | undefined;
+  /**
+   * A safetensors file with the weights that settings.initial_weights speaks of, under PyTorch's names: float16, bfloat16,
+   * float32 or float64, little endian, C order, convolutions [out, in, depth, height, width]. The whole request must stay
+   * below 1 MiB. Empty without such weights, and when a run is resumed: it keeps its file.
+   */
+  initialWeights: Buffer;
 }
 
 /** The run that was started. */
@@ -520,6 +545,7 @@ function createBaseRunSettings(): RunSettings {
     earlyStop: 0,
     learning: undefined,
     tensorboard: undefined,
+    initialWeights: undefined,
   };
 }
 
@@ -608,6 +634,9 @@ export const RunSettings: MessageFns<RunSettings> = {
     }
     if (message.tensorboard !== undefined) {
       TensorboardSettings.encode(message.tensorboard, writer.uint32(330).fork()).join();
+    }
+    if (message.initialWeights !== undefined) {
+      InitialWeights.encode(message.initialWeights, writer.uint32(338).fork()).join();
     }
     return writer;
   },
@@ -849,6 +878,14 @@ export const RunSettings: MessageFns<RunSettings> = {
             message.tensorboard = TensorboardSettings.decode(reader, reader.uint32());
             continue;
           }
+          case 42: {
+            if (tag !== 338) {
+              break;
+            }
+
+            message.initialWeights = InitialWeights.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -902,6 +939,76 @@ export const RunSettings: MessageFns<RunSettings> = {
     message.tensorboard = (object.tensorboard !== undefined && object.tensorboard !== null)
       ? TensorboardSettings.fromPartial(object.tensorboard)
       : undefined;
+    message.initialWeights = (object.initialWeights !== undefined && object.initialWeights !== null)
+      ? InitialWeights.fromPartial(object.initialWeights)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseInitialWeights(): InitialWeights {
+  return { sha256: "", newHead: false };
+}
+
+export const InitialWeights: MessageFns<InitialWeights> = {
+  encode(message: InitialWeights, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sha256 !== "") {
+      writer.uint32(10).string(message.sha256);
+    }
+    if (message.newHead !== false) {
+      writer.uint32(16).bool(message.newHead);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InitialWeights {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInitialWeights();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sha256 = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.newHead = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<InitialWeights>): InitialWeights {
+    return InitialWeights.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<InitialWeights>): InitialWeights {
+    const message = createBaseInitialWeights();
+    message.sha256 = object.sha256 ?? "";
+    message.newHead = object.newHead ?? false;
     return message;
   },
 };
@@ -918,6 +1025,7 @@ function createBaseLearningSettings(): LearningSettings {
     stepEpochs: 0,
     stepFactor: 0,
     warmupEpochs: 0,
+    fineTuneDepth: 0,
   };
 }
 
@@ -952,6 +1060,9 @@ export const LearningSettings: MessageFns<LearningSettings> = {
     }
     if (message.warmupEpochs !== 0) {
       writer.uint32(81).double(message.warmupEpochs);
+    }
+    if (message.fineTuneDepth !== 0) {
+      writer.uint32(88).uint32(message.fineTuneDepth);
     }
     return writer;
   },
@@ -1049,6 +1160,14 @@ export const LearningSettings: MessageFns<LearningSettings> = {
             message.warmupEpochs = reader.double();
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.fineTuneDepth = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1076,6 +1195,7 @@ export const LearningSettings: MessageFns<LearningSettings> = {
     message.stepEpochs = object.stepEpochs ?? 0;
     message.stepFactor = object.stepFactor ?? 0;
     message.warmupEpochs = object.warmupEpochs ?? 0;
+    message.fineTuneDepth = object.fineTuneDepth ?? 0;
     return message;
   },
 };
@@ -1136,13 +1256,16 @@ export const TensorboardSettings: MessageFns<TensorboardSettings> = {
 };
 
 function createBaseStartRunRequest(): StartRunRequest {
-  return { settings: undefined };
+  return { settings: undefined, initialWeights: Buffer.alloc(0) };
 }
 
 export const StartRunRequest: MessageFns<StartRunRequest> = {
   encode(message: StartRunRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.settings !== undefined) {
       RunSettings.encode(message.settings, writer.uint32(10).fork()).join();
+    }
+    if (message.initialWeights.length !== 0) {
+      writer.uint32(18).bytes(message.initialWeights);
     }
     return writer;
   },
@@ -1168,6 +1291,14 @@ export const StartRunRequest: MessageFns<StartRunRequest> = {
             message.settings = RunSettings.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.initialWeights = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1188,6 +1319,7 @@ export const StartRunRequest: MessageFns<StartRunRequest> = {
     message.settings = (object.settings !== undefined && object.settings !== null)
       ? RunSettings.fromPartial(object.settings)
       : undefined;
+    message.initialWeights = object.initialWeights ?? Buffer.alloc(0);
     return message;
   },
 };
