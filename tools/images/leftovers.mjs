@@ -7,10 +7,11 @@ const LISTS = {
   container: ['podman', ['ps', '--all', '--quiet', '--no-trunc']],
   pod: ['podman', ['pod', 'ps', '--quiet', '--no-trunc']],
   volume: ['podman', ['volume', 'ls', '--quiet']],
+  network: ['podman', ['network', 'ls', '--quiet']],
   'build container': ['buildah', ['containers', '--quiet']],
 };
 
-/** Every container, pod, volume, mount and scratch folder there is; images stay, as the cache of the next build. */
+/** Every container, pod, volume, network, mount and scratch folder there is; images stay, as the cache of the next build. */
 export async function leftovers() {
   const found = new Set();
   for (const [kind, [program, args]] of Object.entries(LISTS)) {

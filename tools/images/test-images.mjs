@@ -2,6 +2,7 @@
 // (container-host.sh) and npm's registry.
 import { say } from '../workflow/process.mjs';
 import { buildImages, inspectImages } from './build-images.mjs';
+import { trainWithCompose } from './compose-stack.mjs';
 import { trainWithKube } from './kube-stack.mjs';
 import { trainWithContainers } from './container-stack.mjs';
 import { leftovers } from './leftovers.mjs';
@@ -11,6 +12,7 @@ const STEPS = {
   build: { needs: ['buildah', 'npm'], run: buildImages },
   inspect: { needs: ['podman'], run: inspectImages },
   stack: { needs: ['podman'], run: trainWithContainers },
+  compose: { needs: ['podman', 'podman-compose'], run: trainWithCompose },
   kube: { needs: ['podman', 'kubectl'], run: trainWithKube },
 };
 

@@ -82,6 +82,21 @@ export const composeAddressRule = ofServices((service, { project }) => {
   return [...unknown, ...published];
 });
 
+/** No two services publish one port, unless somebody says so. */
+export const composePublishedRule: ComposeRule = ({ compose }) => {
+  const published = Object.values(compose.services)
+    .flatMap(({ ports }) => ports ?? [])
+    .map((port) =>
+      port
+        .replaceAll(/\$\{\w+:-(\w*)\}/g, '$1')
+        .split(':')
+        .at(-2)!,
+    );
+  return [...new Set(published.filter((port, index) => published.indexOf(port) !== index))].map(
+    (port) => `port ${port} must be published once`,
+  );
+};
+
 /** Mounted files exist, mounted volumes are declared. */
 export const composeMountRule = ofServices(({ volumes = [] }, { project }) =>
   volumes.flatMap((mount) => {
@@ -151,6 +166,7 @@ export const COMPOSE_RULES: readonly ComposeRule[] = [
   composeImageRule,
   composeEnvironmentRule,
   composeAddressRule,
+  composePublishedRule,
   composeMountRule,
   composeFolderRule,
   composeProbeRule,

@@ -109,8 +109,6 @@ type Planted = readonly [name: string, pattern: RegExp, replacement: string, fau
 const PLANTED_IN_FIELDS: readonly Planted[] = [
   ['a field that Compose does not know', /stop_grace_period/, 'stop_period', /must NOT have additional/],
   ['a list that is none', /expose: \['6379'\]/, 'expose: 6379', /must be array/],
-  ['a port that everybody reaches', /127\.0\.0\.1:9090:/, '9090:', /no-unbound-port-interfaces/],
-  ['a port twice', /127\.0\.0\.1:9090:/, '127.0.0.1:3000:', /no-duplicate-exported-ports/],
   ['an image without a version', /(prom\/prometheus):\S+/, '$1', /service-image-require-explicit-tag/],
 ];
 
@@ -136,10 +134,17 @@ const PLANTED: readonly Planted[] = [
   ],
   [
     'a published port that nobody listens on',
-    /127\.0\.0\.1:50053:50053/,
-    '127.0.0.1:50053:50054',
+    /\}:50053'/,
+    "}:50054'",
     /trainer: ports must be .* listened on/,
   ],
+  [
+    'a port that everybody reaches',
+    /127\.0\.0\.1:(\$\{PROMETHEUS_PORT)/,
+    '0.0.0.0:$1',
+    /prometheus: ports must be of this machine only/,
+  ],
+  ['a port twice', /PROMETHEUS_PORT:-9090/, 'PROMETHEUS_PORT:-3000', /port 3000 must be published once/],
   ['a store that is not there', /redis:\/\/valkey:6379/, 'redis://redis:6379', /got redis:6379/],
   [
     'another target than the image',
