@@ -1,6 +1,7 @@
 /**
  * What grpc-js carries when nothing else is done: a process that streams buffers to another, bytes in, bytes out, with the
- * window of our channels. Started twice by the stream suite: `serve`, then `receive <address> <message bytes> <ms>`.
+ * window of our channels. Started twice by raw-grpc.ts: `serve`, then
+ * `receive <address> <message bytes> <ms> <streams>`.
  */
 import { performance } from 'node:perf_hooks';
 import {
@@ -13,8 +14,6 @@ import {
 } from '@grpc/grpc-js';
 import { createClient, type ClientConstructor } from '@lunastream/service-kit';
 
-/** As many streams at a time as the trainer leases from one worker. */
-const STREAMS = 2;
 const SIZE_BYTES = 4;
 
 const asIs = (bytes: Buffer) => bytes;
@@ -60,7 +59,10 @@ interface RawClient {
 }
 
 /** Bytes a second over `durationMs`, after as long to warm up. */
-async function receive(address: string, messageBytes: number, durationMs: number): Promise<void> {
+async function receive(
+  address: string,
+  { messageBytes, durationMs, streams }: { messageBytes: number; durationMs: number; streams: number },
+): Promise<void> {
   const RawClient = makeGenericClientConstructor(
     definition,
     'Raw',
@@ -69,7 +71,7 @@ async function receive(address: string, messageBytes: number, durationMs: number
   const request = Buffer.alloc(SIZE_BYTES);
   request.writeUInt32LE(messageBytes);
   let receivedBytes = 0;
-  const calls = Array.from({ length: STREAMS }, () => {
+  const calls = Array.from({ length: streams }, () => {
     const call = client.stream(request);
     call.on('data', (bytes: Buffer) => (receivedBytes += bytes.length));
     call.on('error', () => undefined);
@@ -85,8 +87,9 @@ async function receive(address: string, messageBytes: number, durationMs: number
   process.send!({ bytesPerSecond });
 }
 
-const [role, address, messageBytes, durationMs] = process.argv.slice(2);
+const [role, address, ...load] = process.argv.slice(2);
+const [messageBytes, durationMs, streams] = load.map(Number) as [number, number, number];
 if (role === 'serve') await serve();
-else await receive(address!, Number(messageBytes), Number(durationMs));
+else await receive(address!, { messageBytes, durationMs, streams });
 process.once('disconnect', () => process.exit());
 if (role !== 'serve') process.disconnect();

@@ -1,10 +1,7 @@
-import { fork, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { fileURLToPath } from 'node:url';
 import { Metadata } from '@grpc/grpc-js';
 import { CHAPTER_AUGMENTATION } from '@lunastream/augmentation';
 import { LocalStack } from '@lunastream/cli';
@@ -13,6 +10,7 @@ import { generatePhantom } from '@lunastream/phantom';
 import { callUnary, createClient, readStream } from '@lunastream/service-kit';
 import { voxelCount } from '@lunastream/volume';
 import { median } from './measure.ts';
+import { rawBytesPerSecond } from './raw-grpc.ts';
 import type { Suite, SuiteOptions } from './suite.ts';
 
 interface StreamOptions extends SuiteOptions {
@@ -24,7 +22,8 @@ const CHUNK_SHAPE = { depth: 32, height: 48, width: 48 };
 const SAMPLE_BYTES = voxelCount(CHUNK_SHAPE) * Float32Array.BYTES_PER_ELEMENT;
 /** Of a sample's message: ordinal, shape, checksum, tags and lengths. */
 const MESSAGE_OVERHEAD_BYTES = 48;
-const RAW_DURATION_MS = 1_500;
+/** As many streams at a time as the trainer leases from one worker. */
+const RAW_STREAMS = 2;
 /** Samples that the CPU engine trains per epoch where its waiting is measured: some seconds. */
 const TRAINED_SAMPLES = 640;
 const START_TIMEOUT_MS = 120_000;
@@ -81,9 +80,10 @@ async function measure(place: Place) {
     // The first fills caches and warms up compilers.
     await samplesPerSecond(stack, wireRun);
     for (let round = 0; round < place.rounds; round++) {
-      raw.push(await rawBytesPerSecond());
+      const messageBytes = SAMPLE_BYTES + MESSAGE_OVERHEAD_BYTES;
+      raw.push(await rawBytesPerSecond({ messageBytes, streams: RAW_STREAMS }));
       wire.push(await samplesPerSecond(stack, wireRun));
-      ratios.push((wire.at(-1)! * (SAMPLE_BYTES + MESSAGE_OVERHEAD_BYTES)) / raw.at(-1)!);
+      ratios.push((wire.at(-1)! * messageBytes) / raw.at(-1)!);
     }
     const augmented = await augmentedSamplesPerSecond(stack, place);
     const trained = { engine: 'simd', augmented: true, epochLength: TRAINED_SAMPLES, epochs: 2 };
@@ -190,31 +190,4 @@ async function run(
   } finally {
     client.close();
   }
-}
-
-/** What grpc-js carries in the same size of message, between two processes of their own. */
-async function rawBytesPerSecond(): Promise<number> {
-  const server = forkPeer('serve');
-  try {
-    const { address } = await firstMessage<{ address: string }>(server);
-    const messageBytes = SAMPLE_BYTES + MESSAGE_OVERHEAD_BYTES;
-    const client = forkPeer('receive', address, String(messageBytes), String(RAW_DURATION_MS));
-    return (await firstMessage<{ bytesPerSecond: number }>(client)).bytesPerSecond;
-  } finally {
-    server.kill();
-    await once(server, 'exit');
-  }
-}
-
-function forkPeer(...args: string[]): ChildProcess {
-  return fork(fileURLToPath(new URL('./raw-grpc-peer.js', import.meta.url)), args);
-}
-
-async function firstMessage<Message>(child: ChildProcess): Promise<Message> {
-  const ended = once(child, 'exit').then(() => {
-    throw new Error('the raw peer ended before it answered');
-  });
-  ended.catch(() => undefined);
-  const [message] = (await Promise.race([once(child, 'message'), ended])) as [Message];
-  return message;
 }
