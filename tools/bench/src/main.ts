@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { augmentationSuite } from './augmentation-suite.ts';
+import { chunksSuite } from './chunks-suite.ts';
 import { PeerUnavailableError } from './peer.ts';
 import type { Figures, Suite, SuiteOptions } from './suite.ts';
 import { streamSuite } from './stream-suite.ts';
@@ -43,6 +44,7 @@ register(augmentationSuite);
 register(trainingSuite);
 register(workerSuite);
 register(streamSuite);
+register(chunksSuite);
 
 try {
   await program.parseAsync();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { median, medianMs } from './measure.ts';
+import { median, medianMs, quantile } from './measure.ts';
 
 describe('median()', () => {
   it('takes the middle value, or the mean of two', () => {
@@ -9,6 +9,14 @@ describe('median()', () => {
 
   it('refuses no values', () => {
     expect(() => median([])).toThrow('Cannot take a median: there must be a value, got none');
+  });
+});
+
+describe('quantile()', () => {
+  it('takes the smallest value that the share does not exceed', () => {
+    const values = [5, 1, 4, 2, 3];
+    expect([0, 0.2, 0.5, 0.8, 0.99, 1].map((q) => quantile(values, q))).toEqual([1, 1, 3, 4, 5, 5]);
+    expect(() => quantile([], 0.5)).toThrow('Cannot take a quantile: there must be a value, got none');
   });
 });
 

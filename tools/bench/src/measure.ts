@@ -17,6 +17,13 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
+/** The smallest value that at least the share `q` of the values does not exceed. @throws RangeError for no values. */
+export function quantile(values: readonly number[], q: number): number {
+  if (values.length === 0) throw new RangeError('Cannot take a quantile: there must be a value, got none');
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(q * sorted.length) - 1))]!;
+}
+
 /** Median milliseconds that one call of `work` takes, after a round that warms up the compiler. */
 export async function medianMs(
   work: () => void | Promise<unknown>,
