@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { EPOCH_PROBABILITIES, exampleRecords } from '../test/example-runs.ts';
-import { bestValidation, compareVariants } from './compare-variants.ts';
+import { bestValidation, compareVariants, scoreOverSeeds } from './compare-variants.ts';
 import { meanScoreChoices, scoreChoices } from './score-choices.ts';
 
 const run = (variant: string, seed: number, epochs = exampleRecords()) => ({
@@ -46,6 +46,14 @@ describe('compareVariants()', () => {
     ]);
     expect(row).toMatchObject({ runs: 1, last: { precision: undefined } });
     expect(empty).toMatchObject({ variant: 'b', runs: 0, bestEpochs: [], last: { recall: undefined } });
+  });
+});
+
+describe('scoreOverSeeds()', () => {
+  it('gives no interval where only one of several seeds has the score', () => {
+    const [first, second] = exampleRecords().filter(({ split }) => split === 'val');
+    const mean = scoreOverSeeds([{ ...first!, precision: null }, second], 'precision');
+    expect(mean).toEqual({ mean: second!.precision, count: 1, interval: undefined });
   });
 });
 

@@ -93,8 +93,8 @@ export function scoreOverSeeds(
 ): ScoreOverSeeds {
   const values = records.map((record) => record?.[name] ?? null).filter((value) => value !== null);
   const mean = meanInterval(values);
-  const [only] = records.filter((record) => record !== undefined);
-  if (mean === undefined || mean.count > 1 || only === undefined) return mean;
+  const [only, ...others] = records.filter((record) => record !== undefined);
+  if (mean === undefined || only === undefined || others.length > 0) return mean;
   const counts = {
     truePositives: only.tp,
     falsePositives: only.fp,

@@ -121,6 +121,14 @@ describe.skipIf(!existsSync(CHROMIUM) || !isBuilt)(
 
     it('shows the worst mistakes, the other scores and the other runs', () =>
       withPage(async (page, faults) => {
+        // At 0.5 one of each; the pictures follow the slider.
+        const visible = (id: string) => page.locator(`#${id} figure:not([hidden])`).count();
+        expect([await visible('missed'), await visible('false-alarms')]).toEqual([1, 1]);
+        await moveSlider(page, 700);
+        expect([await visible('missed'), await visible('false-alarms')]).toEqual([2, 0]);
+        expect(await page.isVisible('#false-alarms-none')).toBe(true);
+        expect(await page.isVisible('#missed-none')).toBe(false);
+        await moveSlider(page, 500);
         expect(await page.locator('#missed img').count()).toBe(4);
         expect(await page.locator('#missed figcaption strong').first().textContent()).toBe(
           'P(nodule) 0.4000',

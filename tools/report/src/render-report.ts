@@ -79,7 +79,8 @@ ${warning}
 <main>
 <section><h2>Comparison</h2>${comparisonTable(summaries)}
 <p class="note">Last validation of each run: mean over seeds with its 95 % interval (Student); for one run, recall and precision have
-Wilson's interval over its candidates. Bold is the best mean. Undefined is 0/0: nothing was called a nodule.</p></section>
+Wilson's interval over its candidates. Intervals are cut where no score can be: below 0, and shares above 1. Bold is the best mean.
+Undefined is 0/0: nothing was called a nodule; a mean of 1 of 3 leaves out the seeds where it was.</p></section>
 <section><h2>Epoch by epoch</h2>
 <div class="controls" id="score-buttons" role="group" aria-label="Score"></div>
 <div class="plot" id="curve-plot"></div><div class="legend" id="curve-legend"></div></section>
@@ -97,8 +98,8 @@ Wilson's interval over its candidates. Bold is the best mean. Undefined is 0/0: 
 <div><h3>ROC</h3><div class="plot" id="roc-plot"></div></div>
 <div><h3>Precision and recall</h3><div class="plot" id="pr-plot"></div></div>
 </div>
-<h3>Nodules it missed most clearly</h3><div class="gallery" id="missed"></div>
-<h3>What it took for nodules most clearly</h3><div class="gallery" id="false-alarms"></div>
+<h3>Nodules it missed most clearly</h3><div class="gallery" id="missed"></div><p class="note" id="missed-none">None at this threshold.</p>
+<h3>What it took for nodules most clearly</h3><div class="gallery" id="false-alarms"></div><p class="note" id="false-alarms-none">None at this threshold.</p>
 <details><summary>Settings and versions</summary><table class="settings" id="settings"></table></details></section>
 <section><h2>Which epoch each score would choose</h2>${choicesTable(summaries, runs)}
 <p class="note">Every epoch was measured on the same candidates, so the choices can be compared by what they cost: nodules missed and false
@@ -119,7 +120,8 @@ function comparisonTable(summaries: readonly VariantSummary[]): string {
     const cells = COLUMNS.map(([score], column) => {
       const value = summary.last[score];
       const isBest = value !== undefined && value.mean === bestOf[column];
-      return `<td${isBest ? ' class="best"' : ''}>${scoreCell(value, score !== 'loss_pos')}</td>`;
+      const cell = scoreCell(value, { isShare: score !== 'loss_pos', runs: summary.runs });
+      return `<td${isBest ? ' class="best"' : ''}>${cell}</td>`;
     });
     const epochs = summary.bestEpochs.map((epoch) => (epoch === 0 ? 'none' : String(epoch))).join(', ');
     return `<tr><th scope="row">${escapeHtml(summary.variant)}</th><td>${summary.runs}</td>${cells.join('')}<td>${epochs}</td></tr>`;
@@ -128,13 +130,19 @@ function comparisonTable(summaries: readonly VariantSummary[]): string {
 }
 
 /** The mean, its interval, and for a score in 0..1 a small picture of both. */
-function scoreCell(value: ScoreOverSeeds, isShare: boolean): string {
+function scoreCell(
+  value: ScoreOverSeeds,
+  { isShare, runs }: { readonly isShare: boolean; readonly runs: number },
+): string {
   if (value === undefined) return '<span class="undefined">undefined</span>';
-  const { mean, interval } = value;
-  const range =
-    interval === undefined
-      ? ''
-      : `<span class="interval">${interval.low.toFixed(3)} … ${interval.high.toFixed(3)}</span>`;
+  const { mean, interval, count } = value;
+  // Student's interval knows nothing of a score's bounds.
+  const bounded = (end: number) => Math.min(isShare ? 1 : Infinity, Math.max(0, end)).toFixed(3);
+  const words = [
+    ...(interval === undefined ? [] : [`${bounded(interval.low)} … ${bounded(interval.high)}`]),
+    ...(count === runs ? [] : [`${count} of ${runs}`]),
+  ];
+  const range = words.length === 0 ? '' : `<span class="interval">${words.join(', ')}</span>`;
   return `<span class="mean">${mean.toFixed(4)}</span>${range}${isShare ? intervalPicture(value) : ''}`;
 }
 
@@ -147,8 +155,8 @@ function intervalPicture({ mean, interval }: NonNullable<ScoreOverSeeds>): strin
   return `<svg class="dot" viewBox="0 0 100 10" aria-hidden="true"><line class="axis" x1="2" x2="98" y1="5" y2="5"/>${band}<circle cx="${x(mean)}" cy="5" r="3"/></svg>`;
 }
 
-/** In the order of `scoreChoices`. */
-const CHOICE_LABELS = {
+/** What the choices of `scoreChoices` are called, in its order. */
+export const CHOICE_LABELS = {
   f1: 'F1',
   f2: 'F2',
   f05: 'F0.5',
@@ -162,7 +170,9 @@ const CHOICE_LABELS = {
 function choicesTable(summaries: readonly VariantSummary[], runs: readonly ReportedRun[]): string {
   const rows = summaries.map(({ variant }) => {
     const choices = meanScoreChoices(runs.filter((run) => run.variant === variant).map(toVariantRun));
-    const fewest = Math.min(...choices.flatMap(({ missedNodules }) => missedNodules ?? []));
+    const missed = new Set(choices.flatMap(({ missedNodules }) => missedNodules ?? []));
+    // Where all miss as many none is the best.
+    const fewest = missed.size < 2 ? undefined : Math.min(...missed);
     const cells = choices.map(({ epochs, missedNodules, falsePositives }) => {
       if (missedNodules === undefined) return '<td><span class="undefined">undefined</span></td>';
       const cost = `${shortNumber(missedNodules)} missed, ${shortNumber(falsePositives ?? 0)} false`;

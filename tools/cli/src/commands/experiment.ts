@@ -16,7 +16,7 @@ import {
 } from '../connection-options.ts';
 import { assertDataFolder } from '../data-folder.ts';
 import { ExitCode } from '../errors.ts';
-import { comparisonTable } from '../experiments/comparison-table.ts';
+import { choicesTable, comparisonTable, SCORE_ADVICE } from '../experiments/comparison-table.ts';
 import { ensureDemoData } from '../experiments/demo-data.ts';
 import { planSeries, threadsOf } from '../experiments/plan-series.ts';
 import { runSeries, type SeriesObserver, type SeriesTrainer } from '../experiments/run-series.ts';
@@ -148,7 +148,7 @@ async function experiment(series: SeriesName, command: Command, context: Command
   await writeSeriesRecord(folder, record);
   await doRuns(record, { ...options, data, weightsFile: weights?.file }, context);
   const runs = await readSeries(record, resolve(options.out));
-  printComparison(record, runs, options, context);
+  printComparison(series, record, runs, { options, context });
   if (options.report && runs.length > 0) {
     const path = join(folder, 'report.html');
     await writeReport(path, { title: `lunastream: ${SERIES_QUESTIONS[series]}`, runs, dataFolder: data });
@@ -262,18 +262,18 @@ async function readSeries(record: SeriesRecord, runsFolder: string): Promise<Rep
 }
 
 function printComparison(
+  series: SeriesName,
   record: SeriesRecord,
   runs: readonly ReportedRun[],
-  options: Options,
-  { terminal }: CommandContext,
+  { options, context: { terminal } }: { readonly options: Options; readonly context: CommandContext },
 ): void {
   const summaries = compareVariants(runs.map(toVariantRun));
   const failed = record.runs.filter(({ state }) => state === 'failed');
+  const choices = summaries.map(({ variant }) => ({
+    variant,
+    choices: meanScoreChoices(runs.filter((run) => run.variant === variant).map(toVariantRun)),
+  }));
   if (options.json) {
-    const choices = summaries.map(({ variant }) => ({
-      variant,
-      choices: meanScoreChoices(runs.filter((run) => run.variant === variant).map(toVariantRun)),
-    }));
     terminal.out(
       `${JSON.stringify({ event: 'comparison', series: record.series, summaries, choices, failed })}\n`,
     );
@@ -281,6 +281,10 @@ function printComparison(
   }
   if (summaries.length > 0) terminal.out(`\n${comparisonTable(summaries)}\n\n`);
   terminal.out('validation at the last epoch; ± half of the 95 % interval of the mean over seeds\n');
+  if (series === 'score' && choices.length > 0) {
+    for (const { choices: ofVariant } of choices) terminal.out(`\n${choicesTable(ofVariant)}\n`);
+    terminal.out(`\n${SCORE_ADVICE}\n`);
+  }
   for (const { variant, seed, message } of failed)
     terminal.out(`failed: ${variant}, seed ${seed}: ${message}\n`);
 }

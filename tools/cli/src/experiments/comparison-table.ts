@@ -1,4 +1,9 @@
-import type { ScoreOverSeeds, VariantSummary } from '@lunastream/report';
+import {
+  CHOICE_LABELS,
+  type meanScoreChoices,
+  type ScoreOverSeeds,
+  type VariantSummary,
+} from '@lunastream/report';
 import { formatTable } from '../closing-table.ts';
 
 const COLUMNS = [
@@ -12,9 +17,10 @@ const COLUMNS = [
 ] as const;
 
 /** "0.8123 ±0.0310": mean and half the width of its interval; for a single run the interval itself is of no use in a column. */
-function cell(value: ScoreOverSeeds): string {
+function cell(value: ScoreOverSeeds, runs: number): string {
   if (value === undefined) return 'undefined';
   const { mean, interval, count } = value;
+  if (count < runs) return `${mean.toFixed(4)} (${count} of ${runs})`;
   if (interval === undefined || count === 1) return mean.toFixed(4);
   return `${mean.toFixed(4)} ±${((interval.high - interval.low) / 2).toFixed(4)}`;
 }
@@ -25,8 +31,26 @@ export function comparisonTable(summaries: readonly VariantSummary[]): string {
   const rows = summaries.map(({ variant, runs, last, bestEpochs }) => [
     variant,
     String(runs),
-    ...COLUMNS.map(([score]) => cell(last[score])),
+    ...COLUMNS.map(([score]) => cell(last[score], runs)),
     bestEpochs.map((epoch) => (epoch === 0 ? 'none' : String(epoch))).join(', '),
   ]);
   return formatTable(head, rows, ['left', ...head.slice(1).map(() => 'right' as const)]);
 }
+
+/** The epochs that each score would choose in the runs of a variant, and what that costs: means over seeds. */
+export function choicesTable(choices: ReturnType<typeof meanScoreChoices>): string {
+  const head = ['chosen by', 'epochs', 'nodules missed', 'false positives'];
+  const digits = (value: number | undefined) => value?.toFixed(1) ?? 'undefined';
+  const rows = choices.map(({ score, epochs, missedNodules, falsePositives }) => [
+    CHOICE_LABELS[score],
+    epochs.length === 0 ? 'none' : epochs.join(', '),
+    digits(missedNodules),
+    digits(falsePositives),
+  ]);
+  return formatTable(head, rows, ['left', 'right', 'right', 'right']);
+}
+
+/** Exercise 1b, in words: the question, not the numbers, decides. */
+export const SCORE_ADVICE =
+  'Choose by F2: a missed nodule costs more than a second look. Beside it look at the loss of validation nodules and at recall at\n' +
+  '1 % false positives: they show overfitting, which a rising F-score hides. Recall alone is won by calling everything a nodule.';

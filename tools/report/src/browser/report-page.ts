@@ -9,8 +9,8 @@ declare const uPlot: typeof UPlot;
 
 /** Okabe and Ito's colours, in an order that keeps neighbours apart; the darker ones are lifted on dark paper. */
 const COLOURS = {
-  light: ['#0072b2', '#d55e00', '#007a5c', '#b0478a', '#8a6d00', '#3a8fc4', '#5a5a5a', '#7a3fb5'],
-  dark: ['#56b4e9', '#f0935a', '#35c79b', '#e08abf', '#e6c229', '#8fd0ff', '#b8bec5', '#b992ea'],
+  light: ['#0072b2', '#d55e00', '#007a5c', '#b0478a', '#8a6d00', '#5a5a5a', '#7a3fb5'],
+  dark: ['#56b4e9', '#f0935a', '#35c79b', '#e08abf', '#e6c229', '#b8bec5', '#b992ea'],
 };
 const DASHES: readonly number[][] = [[], [7, 4], [2, 3], [10, 3, 2, 3]];
 const PLOT_HEIGHT = 300;
@@ -324,6 +324,8 @@ function showThreshold(run: ShownRun, points: readonly Counts[]): void {
     make('dt', name, pair);
     make('dd', inWords(value), pair);
   }
+  showMistakes('missed', run.threshold);
+  showMistakes('false-alarms', run.threshold);
   const roc = points.flatMap(({ tp, fp, fn, tn }) => pointOf(share(fp, fp + tn), share(tp, tp + fn)));
   drawPath('roc-plot', {
     points: roc,
@@ -338,6 +340,16 @@ function pointOf(x: number | null, y: number | null): [number, number][] {
   return x === null || y === null ? [] : [[x, y]];
 }
 
+/** Of the worst that there are pictures of, those that are mistakes at the threshold. */
+function showMistakes(id: string, threshold: number): void {
+  const figures = [...element(id).querySelectorAll('figure')];
+  for (const figure of figures) {
+    const isCalledNodule = Number(figure.dataset['probability']) > threshold;
+    figure.hidden = isCalledNodule === (id === 'missed');
+  }
+  element(`${id}-none`).hidden = figures.length === 0 || figures.some(({ hidden }) => !hidden);
+}
+
 function showGallery(id: string, mistakes: readonly MistakePicture[]): void {
   const gallery = element(id);
   gallery.replaceChildren();
@@ -345,6 +357,7 @@ function showGallery(id: string, mistakes: readonly MistakePicture[]): void {
     make('p', 'None: the run kept no predictions of this class.', gallery).className = 'note';
   for (const { probability, caption, picture } of mistakes) {
     const figure = make('figure', '', gallery);
+    figure.dataset['probability'] = String(probability);
     if (picture !== '') {
       const image = document.createElement('img');
       image.src = picture;
@@ -368,9 +381,9 @@ function showRun(index: number): void {
   };
   shownPoints = curvePoints(shown);
   (element('threshold') as HTMLInputElement).value = String(Math.round(run.threshold * SLIDER_STEPS));
-  showThreshold(shown, shownPoints);
   showGallery('missed', run.missed);
   showGallery('false-alarms', run.falseAlarms);
+  showThreshold(shown, shownPoints);
   const settings = element('settings');
   settings.replaceChildren();
   for (const [name, value] of run.settings) {
