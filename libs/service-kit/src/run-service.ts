@@ -14,6 +14,7 @@ import { watchEventLoop } from './event-loop-delay.ts';
 import { createClient, type ClientConstructor } from './grpc-client.ts';
 import { GrpcServer, type ServedService } from './grpc-server.ts';
 import type { HandlerContext } from './handlers.ts';
+import { letHeapGrow } from './heap-growth.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { reportProcess } from './report-process.ts';
 import { ProbeServer } from './probe-server.ts';
@@ -106,6 +107,7 @@ export async function runService<S extends Settings>(
     host.stdout.write(describeSettings(definition.title, definition.settings));
     return host.exit(0);
   }
+  letHeapGrow();
   let config: ConfigOf<S>;
   try {
     config = compileConfig<S>(definition.settings, host.env);
