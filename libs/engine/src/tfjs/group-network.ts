@@ -2,7 +2,7 @@
  * LunaModel from whole tfjs operations on groups of samples, differentiated by tfjs: for backends whose 3-D convolutions
  * and pools are fast as they come, TensorFlow's above all.
  */
-import type { Tensor, Tensor1D, Tensor2D, Tensor5D } from '@tensorflow/tfjs';
+import type { Tensor, Tensor1D, Tensor2D, Tensor4D, Tensor5D } from '@tensorflow/tfjs';
 import type { ModelTensor } from '../engine.ts';
 import {
   BLOCK_CHANNELS,
@@ -33,6 +33,23 @@ interface ForwardPass {
 /** Reads `[count, classes]` as pairs. */
 function pairs(values: Float32Array, count: number): Logits[] {
   return Array.from({ length: count }, (_, sample) => [values[2 * sample]!, values[2 * sample + 1]!]);
+}
+
+/**
+ * Largest value of each 2x2x2 box, as PyTorch's pool: the gradient goes to the first of equals. In two steps, because TensorFlow's
+ * MaxPool3DGrad on the CPU gives all of it to each of equals, and air, clipped to one value, is full of them; its MaxPoolGrad does
+ * not. The two steps are also three times as fast there.
+ */
+function maxPool(tf: Tensorflow, x: Tensor5D): Tensor5D {
+  const [count, depth, height, width, channels] = x.shape;
+  const slices: Tensor4D = tf.reshape(x, [count * depth, height, width, channels]);
+  const inSlices = tf.maxPool(slices, 2, 2, 'valid');
+  const [, halfHeight, halfWidth] = inSlices.shape;
+  const halfDepth = Math.floor(depth / 2);
+  const size = halfHeight * halfWidth * channels;
+  const even = tf.slice(tf.reshape(inSlices, [count, depth, size]), [0, 0, 0], [count, 2 * halfDepth, size]);
+  const [front, back] = tf.split(tf.reshape(even, [count, halfDepth, 2, size]), 2, 2);
+  return tf.reshape(tf.maximum(front!, back!), [count, halfDepth, halfHeight, halfWidth, channels]);
 }
 
 /** "Parameters" are those of `lunaParameters` without the normalisation's two, in its order. */
@@ -198,7 +215,7 @@ export class GroupNetwork implements DeviceNetwork {
     let x = tf.add<Tensor5D>(tf.mul(normalised, scale!), shift!);
     for (const block of BLOCK_CHANNELS.keys()) {
       const middle = convolve(x, 2 * block);
-      x = tf.maxPool3d(convolve(middle, 2 * block + 1), 2, 2, 'valid');
+      x = maxPool(tf, convolve(middle, 2 * block + 1));
       layers.push([`block${block + 1}.conv1`, middle], [`block${block + 1}`, x]);
     }
     const features = tf.reshape(tf.transpose(x, [0, 4, 1, 2, 3]), [x.shape[0], -1]);
