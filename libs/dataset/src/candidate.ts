@@ -15,7 +15,10 @@ export interface Candidate {
   /** Equal for all series of one person; the series' own uid where nobody said whose it is. */
   readonly patientId: string;
   readonly centerXyzMm: XyzMm;
+  /** Its class, positive or not; after `applyLabels` by malignancy, whether it is a malignant nodule. */
   readonly isNodule: boolean;
+  /** Of a nodule, where radiologists said (`readMalignancy`); undefined of anything else. */
+  readonly isMalignant?: boolean | undefined;
   /** Of the annotated nodule it belongs to; 0 where there is none (`createDiameterMatcher`). */
   readonly diameterMm: number;
 }

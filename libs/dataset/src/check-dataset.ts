@@ -192,6 +192,7 @@ function emptySurvey(): DatasetSurvey {
     candidatesPath: '',
     rows: [],
     annotations: [],
+    malignancy: [],
     series: new Map(),
     badSeries: new Map(),
     fingerprint: '',

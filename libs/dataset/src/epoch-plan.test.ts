@@ -45,6 +45,21 @@ describe('epochPlan() balanced', () => {
     );
   });
 
+  it('lets benign nodules and other negatives take turns: at ratio 1 half are malignant, a quarter benign', () => {
+    const kinds = { mal: [true, true], ben: [false, false], neg: [false, undefined] } as const;
+    const names = ['mal', 'neg', 'neg', 'ben', 'neg', 'mal', 'ben', 'neg', 'neg'] as const;
+    const candidates = names.map((name) => ({ isNodule: kinds[name][0], isMalignant: kinds[name][1] }));
+    const shown = (ratio: number, epochLength: number) =>
+      [...epochPlan({ ...KEY, candidates, ratio, epochLength })].map((index) => names[index]!);
+    expect(shown(1, 8)).toEqual(['mal', 'ben', 'mal', 'neg', 'mal', 'ben', 'mal', 'neg']);
+    expect(shown(3, 8)).toEqual(['mal', 'ben', 'neg', 'ben', 'mal', 'neg', 'ben', 'neg']);
+    const plan = epochPlan({ ...KEY, candidates, ratio: 0, sampler: 'weighted', epochLength: 40_000 });
+    const share = (name: string) => plan.filter((index) => names[index] === name).length / plan.length;
+    // Five standard deviations of a share of 40,000 draws are 0.0125 at most.
+    expect(Math.abs(share('mal') - 0.5)).toBeLessThan(0.0125);
+    expect(Math.abs(share('ben') - 0.25)).toBeLessThan(0.0125);
+  });
+
   it('is a pure function of its key: equal for equal keys, another order in each epoch and for each seed', () => {
     const balanced = { candidates: mixed, ratio: 1, epochLength: 60 };
     const first = epochPlan({ ...balanced, ...KEY });

@@ -17,9 +17,12 @@ export const DEFAULT_BALANCED_EPOCH_LENGTH = 200_000;
 export const SAMPLERS = ['shuffled', 'weighted'] as const;
 export type Sampler = (typeof SAMPLERS)[number];
 
+/** What a plan asks of a candidate. */
+export type PlannedCandidate = Pick<Candidate, 'isNodule' | 'isMalignant'>;
+
 export interface EpochPlanOptions {
   /** The training side of a split. */
-  readonly candidates: readonly Pick<Candidate, 'isNodule'>[];
+  readonly candidates: readonly PlannedCandidate[];
   /** 0: as the candidates come. N >= 1: one positive, then N negatives, and so on. */
   readonly ratio: number;
   /** The ratio as a function of the epoch, in place of `ratio`; see `compileRatioSchedule`. */
@@ -34,8 +37,8 @@ export interface EpochPlanOptions {
   readonly epoch: number;
 }
 
-type OrderPurpose =
-  typeof RandomPurpose.datasetOrder | typeof RandomPurpose.positiveOrder | typeof RandomPurpose.negativeOrder;
+type OrderPurpose = (typeof RandomPurpose)[
+  'datasetOrder' | 'positiveOrder' | 'negativeOrder' | 'benignOrder'];
 
 function shuffled(
   indices: Uint32Array,
@@ -83,27 +86,51 @@ function planBalanced(options: EpochPlanOptions): Uint32Array {
     epoch,
     purpose: RandomPurpose.positiveOrder,
   });
-  const negatives = shuffled(indicesOfClass(candidates, false), {
-    runSeed,
-    epoch,
-    purpose: RandomPurpose.negativeOrder,
-  });
+  const negativeAt = planNegatives(options);
   return Uint32Array.from({ length: epochLength }, (_, ordinal) => {
     const positive = Math.floor(ordinal / (ratio + 1));
     if (ordinal % (ratio + 1) === 0) return positives[positive % positives.length]!;
-    return negatives[(ordinal - 1 - positive) % negatives.length]!;
+    return negativeAt(ordinal - 1 - positive);
   });
+}
+
+/** Negatives that are nodules: benign ones, where labels are by malignancy. */
+const isBenign = ({ isNodule, isMalignant }: PlannedCandidate) => !isNodule && isMalignant === false;
+
+/**
+ * The negative at each place of their row: a shuffle that wraps around. Where some are benign nodules, they and the others take
+ * turns, each kind shuffled by itself: at ratio 1 half of the samples are malignant, a quarter benign (chapter12-facts 1.11).
+ */
+function planNegatives({ candidates, runSeed, epoch }: EpochPlanOptions): (place: number) => number {
+  const indices = indicesOfClass(candidates, false);
+  const kindOf = (isWanted: boolean, purpose: OrderPurpose) =>
+    shuffled(
+      indices.filter((index) => isBenign(candidates[index]!) === isWanted),
+      { runSeed, epoch, purpose },
+    );
+  const benign = kindOf(true, RandomPurpose.benignOrder);
+  const others = kindOf(false, RandomPurpose.negativeOrder);
+  const wrapped = (kind: Uint32Array, place: number) => kind[place % kind.length]!;
+  if (benign.length === 0) return (place) => wrapped(others, place);
+  if (others.length === 0) return (place) => wrapped(benign, place);
+  return (place) => wrapped(place % 2 === 0 ? benign : others, Math.floor(place / 2));
 }
 
 /**
  * Each sample is drawn by itself, a candidate of a class of n with the probability 1 / (2 n). Labels are all it needs to
- * know: no sample is loaded.
+ * know: no sample is loaded. Benign nodules and other negatives share their half equally.
  */
 function planWeighted(options: EpochPlanOptions): Uint32Array {
   const { candidates, runSeed, epoch, epochLength = DEFAULT_BALANCED_EPOCH_LENGTH } = options;
   const positives = indicesOfClass(candidates, true).length;
   const negatives = indicesOfClass(candidates, false).length;
-  const table = new AliasTable(candidates.map(({ isNodule }) => 1 / (isNodule ? positives : negatives)));
+  const benign = candidates.filter(isBenign).length;
+  const kinds = benign > 0 && benign < negatives ? 2 : 1;
+  const sizeOfKind = (candidate: PlannedCandidate) => {
+    if (candidate.isNodule) return positives;
+    return kinds * (isBenign(candidate) ? benign : negatives - benign);
+  };
+  const table = new AliasTable(candidates.map((candidate) => 1 / sizeOfKind(candidate)));
   const stream = new RandomStream({ runSeed, epoch, ordinal: 0, purpose: RandomPurpose.weightedDraw });
   return Uint32Array.from({ length: epochLength }, () => table.draw(stream));
 }

@@ -11,6 +11,7 @@ export {
   epochPlan,
   SAMPLERS,
   type EpochPlanOptions,
+  type PlannedCandidate,
   type Sampler,
 } from './epoch-plan.ts';
 export {
@@ -27,14 +28,16 @@ export {
 } from './errors.ts';
 export { describeProblems } from './describe-problems.ts';
 export { findSeries } from './find-series.ts';
+export { applyLabels, LABELS, type Labels } from './labels.ts';
 export { loadDataset, type Dataset, type DatasetCounts, type LoadDatasetOptions } from './load-dataset.ts';
-export { createDiameterMatcher, type DiameterMatcher } from './match-diameter.ts';
+export { createAnnotationMatcher, createDiameterMatcher, type DiameterMatcher } from './match-diameter.ts';
 export { mixupPartners, NO_PARTNER, type MixupPartnersOptions } from './mixup-partners.ts';
 export type { Exclusion, ExclusionReason } from './place-candidates.ts';
 export { formatPredictions, readPredictions, type CandidateResults, type Prediction } from './predictions.ts';
 export { compileRatioSchedule, LARGEST_RATIO, type RatioSchedule } from './ratio-schedule.ts';
 export { readAnnotations, type Annotation } from './read-annotations.ts';
 export { readCandidates } from './read-candidates.ts';
+export { MALIGNANCY_TABLE, readMalignancy, type MalignancyAnnotation } from './read-malignancy.ts';
 export { readPoints, type Point } from './read-points.ts';
 export { readPatients } from './read-patients.ts';
 export {

@@ -1,5 +1,5 @@
 import { sharedDataPath, withTemporaryFolder } from '@lunastream/testing';
-import { appendFile, rename, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, rename, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CUBE, layOutDataset, SMALL_LAYOUT } from '../test/lay-out-dataset.ts';
@@ -37,6 +37,38 @@ describe('loadDataset()', () => {
         ['c', join(folder, 'c.mhd')],
       ]);
       expect(dataset.series.get('a')!.geometry.shape).toEqual(CUBE);
+    });
+  });
+
+  it('gives nodules their malignancy where a table says it, quoted columns beside', async () => {
+    await withTemporaryFolder(async (folder) => {
+      await layOutDataset(folder, SMALL_LAYOUT);
+      const plain = await loadDataset(folder);
+      const [head, ...rows] = (await readFile(join(folder, 'annotations.csv'), 'utf8')).trim().split('\n');
+      const table = join(folder, 'annotations_with_malignancy.csv');
+      const write = (malignant: (row: string) => string) =>
+        writeFile(
+          table,
+          [`${head},mal_bool,mal_details`, ...rows.map((row) => `${row},${malignant(row)},"[4, 2]"`)].join(
+            '\n',
+          ),
+        );
+      await write((row) => (row.startsWith('b,') ? 'True' : 'False'));
+      const dataset = await loadDataset(folder);
+      // The negative near the nodule of b is no nodule; nobody annotated the second nodule of a.
+      expect(dataset.candidates.map(({ isNodule, isMalignant }) => [isNodule, isMalignant])).toEqual([
+        [true, true],
+        [true, false],
+        [true, undefined],
+        [false, undefined],
+        [false, undefined],
+        [false, undefined],
+      ]);
+      expect(dataset.fingerprint).not.toBe(plain.fingerprint);
+      await write(() => 'maybe');
+      await expect(loadDataset(folder)).rejects.toThrow(
+        /annotations_with_malignancy\.csv:2.*mal_bool.*must be True or False, got "maybe"/,
+      );
     });
   });
 
@@ -137,7 +169,14 @@ describe('loadDataset()', () => {
       await loadDataset(await layOutDataset(folder, SMALL_LAYOUT), {
         onProgress: ({ stage, done, total }) => stages.push(`${stage} ${done}/${total}`),
       });
-      expect(stages).toEqual(['tables 0/3', 'tables 1/3', 'tables 2/3', 'tables 3/3', 'headers 3/3']);
+      expect(stages).toEqual([
+        'tables 0/4',
+        'tables 1/4',
+        'tables 2/4',
+        'tables 3/4',
+        'tables 4/4',
+        'headers 3/3',
+      ]);
     });
   });
 });

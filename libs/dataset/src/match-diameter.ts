@@ -13,16 +13,23 @@ function isNear(annotation: Annotation, centerXyzMm: XyzMm): boolean {
 
 /**
  * Makes the book's matcher (chapter12-facts 1.1): the first annotation of the series, in file order, that is within a
- * quarter of its diameter on each axis (a box test; equality passes) gives its diameter. The label is not asked: a
- * negative near a nodule gets a diameter too.
+ * quarter of its diameter on each axis (a box test; equality passes); undefined for none. The label is not asked.
  */
-export function createDiameterMatcher(annotations: readonly Annotation[]): DiameterMatcher {
-  const ofSeries = new Map<string, Annotation[]>();
+export function createAnnotationMatcher<Kind extends Annotation>(
+  annotations: readonly Kind[],
+): (seriesUid: string, centerXyzMm: XyzMm) => Kind | undefined {
+  const ofSeries = new Map<string, Kind[]>();
   for (const annotation of annotations) {
     const known = ofSeries.get(annotation.seriesUid);
     if (known === undefined) ofSeries.set(annotation.seriesUid, [annotation]);
     else known.push(annotation);
   }
   return (seriesUid, centerXyzMm) =>
-    ofSeries.get(seriesUid)?.find((annotation) => isNear(annotation, centerXyzMm))?.diameterMm ?? 0;
+    ofSeries.get(seriesUid)?.find((annotation) => isNear(annotation, centerXyzMm));
+}
+
+/** Gives the diameter of the annotation that matches. A negative near a nodule gets a diameter too, as in the book. */
+export function createDiameterMatcher(annotations: readonly Annotation[]): DiameterMatcher {
+  const match = createAnnotationMatcher(annotations);
+  return (seriesUid, centerXyzMm) => match(seriesUid, centerXyzMm)?.diameterMm ?? 0;
 }

@@ -1,6 +1,6 @@
 import { containsIrc, xyzToIrc } from '@lunastream/volume';
 import { sortCandidates, type Candidate, type CandidateRow } from './candidate.ts';
-import { createDiameterMatcher } from './match-diameter.ts';
+import { createAnnotationMatcher, createDiameterMatcher } from './match-diameter.ts';
 import type { DatasetSurvey } from './survey-dataset.ts';
 
 /**
@@ -27,6 +27,7 @@ export interface PlacedCandidates {
  */
 export function placeCandidates(survey: DatasetSurvey): PlacedCandidates {
   const diameterMm = createDiameterMatcher(survey.annotations);
+  const malignancyOf = createAnnotationMatcher(survey.malignancy);
   const candidates: Candidate[] = [];
   const exclusions: Exclusion[] = [];
   for (const row of survey.rows) {
@@ -37,12 +38,14 @@ export function placeCandidates(survey: DatasetSurvey): PlacedCandidates {
     } else if (!containsIrc(entry.geometry.shape, xyzToIrc(entry.geometry, centerXyzMm))) {
       exclusions.push({ row, reason: 'outside-scan' });
     } else {
+      const isMalignant = isNodule ? malignancyOf(seriesUid, centerXyzMm)?.isMalignant : undefined;
       candidates.push({
         seriesUid,
         patientId: entry.patientId,
         centerXyzMm,
         isNodule,
         diameterMm: diameterMm(seriesUid, centerXyzMm),
+        ...(isMalignant === undefined ? {} : { isMalignant }),
       });
     }
   }

@@ -18,6 +18,7 @@ import { findSeries } from './find-series.ts';
 import { readAnnotations, type Annotation } from './read-annotations.ts';
 import { readCandidates } from './read-candidates.ts';
 import { isAbsentFile, readFileBlocks } from './read-csv.ts';
+import { MALIGNANCY_TABLE, readMalignancy, type MalignancyAnnotation } from './read-malignancy.ts';
 import { readPatients } from './read-patients.ts';
 
 /** How far reading has come. `tables` counts files, `headers` counts scans. */
@@ -60,6 +61,8 @@ export interface DatasetSurvey {
   readonly candidatesPath: string;
   readonly rows: readonly CandidateRow[];
   readonly annotations: readonly Annotation[];
+  /** Empty where the data set has no such table. */
+  readonly malignancy: readonly MalignancyAnnotation[];
   /** Scans that can be used, by series uid, in the order of their uids. */
   readonly series: ReadonlyMap<string, SeriesEntry>;
   readonly badSeries: ReadonlyMap<string, BadSeries>;
@@ -142,23 +145,31 @@ function fingerprintOf(
   return hash.digest('hex');
 }
 
-/** Reads the three tables; patients.csv may be missing. */
+/** Reads the tables; those of patients and of malignancy may be missing. */
 async function readTables(dir: string, { files, onError, onProgress }: SurveyParts) {
-  const paths = ['candidates.csv', 'annotations.csv', 'patients.csv'].map((name) => files.inside(dir, name));
-  const [candidatesPath, annotationsPath, patientsPath] = paths as [string, string, string];
+  const names = ['candidates.csv', 'annotations.csv', 'patients.csv', MALIGNANCY_TABLE];
+  const paths = names.map((name) => files.inside(dir, name)) as [string, string, string, string];
+  const [candidatesPath, annotationsPath, patientsPath, malignancyPath] = paths;
   const advance = (done: number) => onProgress({ stage: 'tables', done, total: paths.length });
   advance(0);
   const rows = await readCandidates(candidatesPath, onError, files);
   advance(1);
   const annotations = await readAnnotations(annotationsPath, onError, files);
   advance(2);
-  const onPatientsError: OnDatasetError = (error) => {
+  const unlessAbsent: OnDatasetError = (error) => {
     if (!(error instanceof MissingDatasetFileError && isAbsentFile(error))) onError(error);
   };
-  const patientOfSeries = await readPatients(patientsPath, onPatientsError, files);
+  const patientOfSeries = await readPatients(patientsPath, unlessAbsent, files);
   advance(3);
-  const hashes = await Promise.all(paths.map((path) => hashFile(path, files)));
-  return { candidatesPath: files.nameOf(candidatesPath), rows, annotations, patientOfSeries, hashes };
+  const malignancy = await readMalignancy(malignancyPath, unlessAbsent, files);
+  advance(4);
+  const [malignancyHash, ...others] = await Promise.all(
+    [malignancyPath, candidatesPath, annotationsPath, patientsPath].map((path) => hashFile(path, files)),
+  );
+  // Data sets from before there was this table keep their fingerprint.
+  const hashes = malignancyHash === undefined ? others : [...others, malignancyHash];
+  const tables = { rows, annotations, malignancy, patientOfSeries };
+  return { candidatesPath: files.nameOf(candidatesPath), ...tables, hashes };
 }
 
 /**
@@ -173,7 +184,10 @@ export async function surveyDataset(
 ): Promise<DatasetSurvey> {
   const parts = { files, onError, onProgress };
   const paths = await findSeries(dir, onError, files);
-  const { candidatesPath, rows, annotations, patientOfSeries, hashes } = await readTables(dir, parts);
+  const { candidatesPath, rows, annotations, malignancy, patientOfSeries, hashes } = await readTables(
+    dir,
+    parts,
+  );
   const inspected = await inspectAll(paths, patientOfSeries, parts);
   const series = new Map<string, SeriesEntry>();
   const badSeries = new Map<string, BadSeries>();
@@ -182,5 +196,5 @@ export async function surveyDataset(
     else series.set(entry.seriesUid, entry);
   }
   const fingerprint = fingerprintOf(hashes, inspected);
-  return { candidatesPath, rows, annotations, series, badSeries, fingerprint };
+  return { candidatesPath, rows, annotations, malignancy, series, badSeries, fingerprint };
 }

@@ -51,7 +51,13 @@ export {
   type Interval,
   type MeanInterval,
 } from './interval.ts';
-export { epochLogLines, epochStartLine, taskStartLine, type EpochStart } from './log-lines.ts';
+export {
+  epochLogLines,
+  epochStartLine,
+  taskStartLine,
+  type ClassNames,
+  type EpochStart,
+} from './log-lines.ts';
 export { detectOverfitting, overfittingWarning, type Overfitting } from './overfitting.ts';
 export { countsAt, rankSamples, type Ranking } from './ranking.ts';
 export { ScoreSketch } from './score-sketch.ts';

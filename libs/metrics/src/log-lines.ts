@@ -36,14 +36,22 @@ function percentCorrect({ correct, count }: ClassSummary): string {
   return fixedDigits(percent, 1).padStart(PERCENT_WIDTH);
 }
 
-function classLine(summary: EpochSummary, suffix: 'neg' | 'pos', ofClass: ClassSummary): string {
+/** What a log calls the two classes. */
+export interface ClassNames {
+  readonly negative: string;
+  readonly positive: string;
+}
+
+const NODULE_CLASSES: ClassNames = { negative: 'neg', positive: 'pos' };
+
+function classLine(summary: EpochSummary, suffix: string, ofClass: ClassSummary): string {
   const name = `${summary.split}_${suffix}`.padEnd(NAME_WIDTH);
   const { loss, correct, count } = ofClass;
   return `E${summary.epoch} ${name} ${fixedDigits(loss, 4)} loss, ${percentCorrect(ofClass)}% correct (${correct} of ${count})`;
 }
 
 /** Three lines: the split, its negatives, its positives. Undefined scores print as nan. */
-export function epochLogLines(summary: EpochSummary): string[] {
+export function epochLogLines(summary: EpochSummary, names: ClassNames = NODULE_CLASSES): string[] {
   const { epoch, split, all } = summary;
   const scores = [
     `${fixedDigits(all.loss, 4)} loss`,
@@ -54,7 +62,7 @@ export function epochLogLines(summary: EpochSummary): string[] {
   ];
   return [
     `E${epoch} ${split.padEnd(NAME_WIDTH)} ${scores.join(', ')}`,
-    classLine(summary, 'neg', summary.negative),
-    classLine(summary, 'pos', summary.positive),
+    classLine(summary, names.negative, summary.negative),
+    classLine(summary, names.positive, summary.positive),
   ];
 }

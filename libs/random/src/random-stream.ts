@@ -20,6 +20,7 @@ export const RandomPurpose = {
   mixupPartner: 11,
   bootstrap: 12,
   weightedDraw: 13,
+  benignOrder: 14,
 } as const;
 export type RandomPurpose = (typeof RandomPurpose)[keyof typeof RandomPurpose];
 

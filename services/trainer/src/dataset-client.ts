@@ -30,9 +30,10 @@ export async function readTrainingDataset(
   const summary = await callUnary(client.getDataset.bind(client), { dataset: name }, options);
   const candidates: Candidate[] = [];
   for await (const page of readStream(client.listCandidates({ dataset: name }), signal)) {
-    for (const { seriesUid, patientId, centerXyzMm, isNodule, diameterMm } of page.candidates) {
+    for (const { centerXyzMm, isMalignant, ...candidate } of page.candidates) {
       const { x, y, z } = centerXyzMm ?? { x: NaN, y: NaN, z: NaN };
-      candidates.push({ seriesUid, patientId, centerXyzMm: xyzMm(x, y, z), isNodule, diameterMm });
+      const malignancy = isMalignant === undefined ? {} : { isMalignant };
+      candidates.push({ ...candidate, centerXyzMm: xyzMm(x, y, z), ...malignancy });
     }
   }
   return toTrainingDataset(summary, candidates);

@@ -35,6 +35,7 @@ export const SETTINGS: RunSettings = {
   learning: CHAPTER_LEARNING,
   tensorboard: undefined,
   initialWeights: undefined,
+  labels: 'nodule',
 };
 
 /** Twelve candidates, nodules first, in four series of a patient each; the centre's x is 100 + position or -position. */

@@ -6,7 +6,14 @@ import {
   type SampleTransform,
   type SampleVoxelType,
 } from '@lunastream/augmentation';
-import { epochPlan, mixupPartners, NO_PARTNER, splitCandidates, type Candidate } from '@lunastream/dataset';
+import {
+  applyLabels,
+  epochPlan,
+  mixupPartners,
+  NO_PARTNER,
+  splitCandidates,
+  type Candidate,
+} from '@lunastream/dataset';
 import { makeSample } from '@lunastream/transform-pool';
 import type { Shape } from '@lunastream/volume';
 import { CommandError } from './errors.ts';
@@ -80,12 +87,16 @@ export function shownCandidates(
   candidates: readonly Candidate[],
   {
     split: by,
+    labels,
     seed,
     ...balance
-  }: Pick<RunRecord['settings'], 'split' | 'seed' | 'ratio' | 'ratioSchedule' | 'sampler' | 'epochLength'>,
+  }: Pick<
+    RunRecord['settings'],
+    'split' | 'labels' | 'seed' | 'ratio' | 'ratioSchedule' | 'sampler' | 'epochLength'
+  >,
   { split, epoch }: Pick<SampleChoice, 'split' | 'epoch'>,
 ): readonly Candidate[] {
-  const { training, validation } = splitCandidates(candidates, { by });
+  const { training, validation } = applyLabels(splitCandidates(candidates, { by }), labels);
   if (split === 'val') return validation;
   const plan = epochPlan({ ...balance, candidates: training, runSeed: seed, epoch });
   return Array.from(plan, (index) => training[index]!);

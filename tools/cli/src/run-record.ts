@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SAMPLERS } from '@lunastream/dataset';
+import { LABELS, SAMPLERS } from '@lunastream/dataset';
 import { INPUT_NORMALISATIONS } from '@lunastream/engine';
 import { z } from 'zod';
 import { BORDER_RULES } from '@lunastream/volume';
@@ -20,6 +20,7 @@ const runRecordSchema = z.object({
     sampler: z.enum(SAMPLERS).default('shuffled'),
     epochLength: z.int().positive().optional(),
     split: z.enum(['series', 'candidate']),
+    labels: z.enum(LABELS).default('nodule'),
     chunkShape: z.object({ depth: axis, height: axis, width: axis }),
     augmentation: z.object({
       flip: z.boolean(),

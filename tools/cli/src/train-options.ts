@@ -3,6 +3,7 @@ import { CHAPTER_AUGMENTATION, NO_AUGMENTATION, type AugmentationSettings } from
 import {
   BestScore,
   BorderRule as WireBorderRule,
+  Labels,
   Sampler,
   SplitRule,
   VoxelType,
@@ -51,6 +52,7 @@ export interface TrainOptions extends LearningOptions {
   readonly checkpointBatches?: number;
   readonly threshold: number;
   readonly split: 'series' | 'candidate';
+  readonly labels: keyof typeof WIRE_LABELS;
   readonly score: keyof typeof WIRE_SCORE;
   readonly validationCadence: number;
   readonly earlyStop: number;
@@ -61,6 +63,7 @@ const SMALLEST_CHUNK_AXIS = 16;
 /** As in the paper's experiments on images (Zhang et al. 2018). */
 const DEFAULT_MIXUP_ALPHA = 0.2;
 const WIRE_SAMPLER = { shuffled: Sampler.SHUFFLED, weighted: Sampler.WEIGHTED } as const;
+const WIRE_LABELS = { nodule: Labels.NODULE, malignancy: Labels.MALIGNANCY } as const;
 const WIRE_SPLIT = { series: SplitRule.SERIES, candidate: SplitRule.CANDIDATE } as const;
 export const WIRE_VOXEL_TYPE = { float32: VoxelType.FLOAT32, float16: VoxelType.FLOAT16 } as const;
 const WIRE_BORDER = { shift: WireBorderRule.SHIFT, 'pad-air': WireBorderRule.PAD_AIR } as const;
@@ -249,6 +252,14 @@ function addScoreOptions(command: Command): Command {
         .choices(['series', 'candidate']),
     )
     .addOption(
+      new Option(
+        '--labels <what>',
+        'what is learnt: which candidates are nodules, or which nodules are malignant (annotations_with_malignancy.csv)',
+      )
+        .default('nodule')
+        .choices(Object.keys(WIRE_LABELS)),
+    )
+    .addOption(
       new Option('--score <name>', 'validation score that decides the best checkpoint')
         .default('f1')
         .choices(Object.keys(WIRE_SCORE)),
@@ -355,6 +366,7 @@ export function toRunSettings(options: TrainOptions, dataset: string, resumeRunI
     checkpointBatches: options.checkpointBatches ?? 0,
     threshold: options.threshold,
     split: WIRE_SPLIT[options.split],
+    labels: WIRE_LABELS[options.labels],
     score: WIRE_SCORE[options.score],
     validationCadence: options.validationCadence,
     earlyStop: options.earlyStop,

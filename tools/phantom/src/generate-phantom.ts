@@ -16,6 +16,7 @@ import {
   type PhantomManifest,
   type SeriesRecord,
 } from './phantom-manifest.ts';
+import type { Surface } from './nodules/nodule-shape.ts';
 import { placeNodules, type PlacedNodule } from './nodules/place-nodules.ts';
 import { PhantomStage, stageStream } from './random-stages.ts';
 import {
@@ -118,6 +119,12 @@ function populate(
   return { nodules, lookAlikes };
 }
 
+/**
+ * Simulated nodules have no pathology: spiculated ones count as malignant, because spiculation is the outline's strongest sign
+ * of it (McWilliams et al., NEJM 2013).
+ */
+const isMalignantSurface = (surface: Surface) => surface === 'spiculated';
+
 function addRows(
   tables: LunaTables,
   scan: { readonly seriesUid: string; readonly background: ScanBackground },
@@ -128,7 +135,8 @@ function addRows(
   const { geometry } = background.volume;
   tables.addPatient(seriesUid, background.patientId);
   for (const { centre, shape } of content.nodules) {
-    tables.addAnnotation(seriesUid, centre, shape.diameterMm);
+    const isMalignant = isMalignantSurface(shape.surface);
+    tables.addAnnotation(seriesUid, centre, { diameterMm: shape.diameterMm, isMalignant });
     const reachMm = POSITIVE_JITTER_OF_DIAMETER * shape.diameterMm;
     tables.addCandidate(seriesUid, jittered(centre, reachMm, geometry, random), 1);
   }
@@ -141,7 +149,7 @@ class DataSetWriter {
   readonly #folder: string;
   readonly #settings: PhantomSettings;
   readonly #breathe: Breathe;
-  readonly #tables = new LunaTables();
+  readonly #tables: LunaTables;
   readonly #realBackgrounds = new RealBackgrounds(realScanFolder());
   readonly #series: SeriesRecord[] = [];
 
@@ -149,6 +157,7 @@ class DataSetWriter {
     this.#folder = folder;
     this.#settings = settings;
     this.#breathe = breathe;
+    this.#tables = new LunaTables({ hasMalignancy: settings.malignancy === true });
   }
 
   async writeScan(index: number): Promise<SeriesRecord> {

@@ -14,6 +14,8 @@ export interface PhantomSettings {
   readonly negativesPerNodule: number;
   /** Of synthetic scans, in voxels; default 96x160x160. Undefined for `real`, where the CT has its shape. */
   readonly shape?: Shape;
+  /** Also writes annotations_with_malignancy.csv; absent for no. */
+  readonly malignancy?: true;
 }
 
 /** Settings as a caller gives them. */
@@ -24,6 +26,7 @@ export interface RawPhantomSettings {
   readonly nodulesPerScan: number;
   readonly negativesPerNodule?: number | undefined;
   readonly shape?: Shape | undefined;
+  readonly malignancy?: boolean | undefined;
 }
 
 export const DEFAULT_NEGATIVES_PER_NODULE = 40;
@@ -69,7 +72,8 @@ export function compilePhantomSettings(raw: RawPhantomSettings): PhantomSettings
   ].filter((fault) => fault !== undefined);
   if (faults.length > 0) throw new PhantomSettingsError(faults);
   const { background, seed, scanCount, nodulesPerScan } = raw;
-  const settings = { background, seed, scanCount, nodulesPerScan, negativesPerNodule };
+  const malignancy = raw.malignancy === true ? { malignancy: true as const } : {};
+  const settings = { background, seed, scanCount, nodulesPerScan, negativesPerNodule, ...malignancy };
   if (background === 'real') return settings;
   const { depth, height, width } = raw.shape ?? DEFAULT_SYNTHETIC_SHAPE;
   return { ...settings, shape: { depth, height, width } };

@@ -6,6 +6,7 @@ import { errorText, type Logger } from '@lunastream/service-kit';
 import type { Clock } from '../clock.ts';
 import type { TrainingDataset } from '../dataset-client.ts';
 import { RunFolderError, RunStoppedError } from '../errors.ts';
+import { CLASS_NAMES } from './dataset-lines.ts';
 import { RunFolder, type RunRecord } from './run-folder.ts';
 import { isFinal, RunJournal, type RunEvent, type RunState, type RunStatus } from './run-journal.ts';
 import { toEngineRules } from './learning-settings.ts';
@@ -233,7 +234,7 @@ export class RunManager {
   }
 
   async #openTensorboard({
-    settings: { tensorboard },
+    settings: { tensorboard, labels },
     split,
     folder,
     journal,
@@ -249,7 +250,7 @@ export class RunManager {
     const firstNodule = split.validation.findIndex(({ isNodule }) => isNodule);
     const { clock } = this.#parts;
     return TensorboardLog.open({
-      ...{ folder, clock, hostname: hostname() },
+      ...{ folder, clock, hostname: hostname(), classNames: CLASS_NAMES[labels] },
       sample: tensorboard.sample ?? (firstNodule < 0 ? undefined : firstNodule),
       ...(resumed === undefined ? {} : { resumedAt: resumed.checkpoint?.metadata.samplesSeen ?? 0 }),
       warn: (text) => journal.add({ kind: 'line', time: clock.now(), level: 'WARNING', text }),

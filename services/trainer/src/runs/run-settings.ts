@@ -6,9 +6,11 @@ import {
 } from '@lunastream/augmentation';
 import {
   compileRatioSchedule,
+  LABELS,
   LARGEST_RATIO,
   RatioScheduleError,
   SAMPLERS,
+  type Labels,
   type Sampler,
 } from '@lunastream/dataset';
 import { BEST_SCORES, type BestScore } from '@lunastream/metrics';
@@ -67,6 +69,8 @@ export interface RunSettings {
   readonly tensorboard: TensorboardSettings | undefined;
   /** Weights that the run starts from; undefined draws them from the seed. */
   readonly initialWeights: InitialWeights | undefined;
+  /** What is learnt. */
+  readonly labels: Labels;
 }
 
 /** What TensorBoard is shown beside the scores. */
@@ -84,6 +88,7 @@ const LATER_SETTINGS = {
   learning: CHAPTER_LEARNING,
   tensorboard: undefined,
   initialWeights: undefined,
+  labels: 'nodule',
 } as const satisfies Partial<RunSettings>;
 
 /** Settings that an earlier version may have recorded, with what it had no setting for. */
@@ -195,6 +200,7 @@ export function compileRunSettings(settings: RunSettings): RunSettings {
       : [`threshold must be in 0..1, got ${settings.threshold}`]),
     ...choiceFault('voxel type', settings.voxelType, VOXEL_TYPES),
     ...choiceFault('split', settings.split, SPLIT_RULES),
+    ...choiceFault('labels', settings.labels, LABELS),
     ...choiceFault('border', settings.border, BORDER_RULES),
     ...choiceFault('score', settings.score, BEST_SCORES),
     ...(NAME.test(settings.tbPrefix) ? [] : [nameFault('tb prefix', settings.tbPrefix)]),

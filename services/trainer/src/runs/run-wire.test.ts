@@ -7,6 +7,7 @@ import {
   RunState,
   WatchRunResponse,
 } from '@lunastream/contracts';
+import { LABELS } from '@lunastream/dataset';
 import { INPUT_NORMALISATIONS, LEARNING_RATE_SCHEDULES, OPTIMIZER_NAMES } from '@lunastream/engine';
 import { BEST_SCORES, type EpochRecord } from '@lunastream/metrics';
 import fc from 'fast-check';
@@ -75,6 +76,7 @@ const runSettings: fc.Arbitrary<RunSettings> = fc.record({
     fineTuneDepth: fc.integer({ min: 1, max: 0xffff_ffff }),
   }),
   tensorboard: fc.option(fc.record({ sample: fc.option(uint32, { nil: undefined }) }), { nil: undefined }),
+  labels: fc.constantFrom(...LABELS),
   initialWeights: fc.option(fc.record({ sha256: fc.string(), newHead: fc.boolean() }), { nil: undefined }),
 });
 const score = fc.option(number, { nil: null });

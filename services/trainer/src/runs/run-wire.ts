@@ -2,6 +2,7 @@ import { NO_AUGMENTATION } from '@lunastream/augmentation';
 import {
   BestScore,
   BorderRule as WireBorderRule,
+  Labels as WireLabels,
   RunState as WireRunState,
   Sampler as WireSampler,
   SplitRule,
@@ -55,6 +56,15 @@ const BORDERS: Record<WireBorderRule, BorderRule> = {
   [WireBorderRule.UNSPECIFIED]: 'shift',
   [WireBorderRule.SHIFT]: 'shift',
   [WireBorderRule.PAD_AIR]: 'pad-air',
+};
+const LABELS: Record<WireLabels, RunSettings['labels']> = {
+  [WireLabels.UNSPECIFIED]: 'nodule',
+  [WireLabels.NODULE]: 'nodule',
+  [WireLabels.MALIGNANCY]: 'malignancy',
+};
+const WIRE_LABELS: Record<RunSettings['labels'], WireLabels> = {
+  nodule: WireLabels.NODULE,
+  malignancy: WireLabels.MALIGNANCY,
 };
 const WIRE_SPLITS: Record<RunSettings['split'], SplitRule> = {
   series: SplitRule.SERIES,
@@ -112,6 +122,7 @@ export function fromWireSettings(wire: WireRunSettings): RunSettings {
     learning: fromWireLearning(wire.learning),
     tensorboard: wire.tensorboard && { sample: wire.tensorboard.sample },
     initialWeights: wire.initialWeights && { ...wire.initialWeights },
+    labels: LABELS[wire.labels],
   };
 }
 
@@ -129,6 +140,7 @@ function toWireSettings(settings: RunSettings): WireRunSettings {
     learning: toWireLearning(settings.learning),
     tensorboard: settings.tensorboard && { sample: settings.tensorboard.sample },
     initialWeights: settings.initialWeights && { ...settings.initialWeights },
+    labels: WIRE_LABELS[settings.labels],
     resumeRunId: '',
   };
 }

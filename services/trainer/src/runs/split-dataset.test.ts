@@ -10,6 +10,7 @@ const RULE = {
   sampler: 'shuffled',
   epochs: 9,
   seed: 7,
+  labels: 'nodule',
 } as const;
 const LEFT_OUT = {
   leftOut: { missingScan: 1, outsideScan: 38, badScan: 2 },
@@ -20,6 +21,22 @@ const LEFT_OUT = {
 };
 
 describe('splitDataset()', () => {
+  it('splits before it labels, so that malignancy validates on the patients that nodules do', () => {
+    const candidates = CANDIDATES.map((each, position) =>
+      each.isNodule ? { ...each, isMalignant: position === 0 } : each,
+    );
+    const dataset = { ...DATASET, candidates };
+    const rule = { ...RULE, split: 'candidate' } as const;
+    const byMalignancy = { ...rule, labels: 'malignancy' } as const;
+    const uids = (side: readonly { seriesUid: string }[]) => side.map(({ seriesUid }) => seriesUid);
+    const plain = splitDataset(dataset, rule);
+    const labelled = splitDataset(dataset, { ...byMalignancy, ratio: 0 });
+    expect(uids(labelled.training)).toEqual(uids(plain.training));
+    expect(uids(labelled.validation)).toEqual(uids(plain.validation.filter(({ isNodule }) => isNodule)));
+    expect(() => splitDataset(DATASET, byMalignancy)).toThrow(UnusableDatasetError);
+    expect(() => splitDataset(DATASET, byMalignancy)).toThrow('annotations_with_malignancy.csv');
+  });
+
   it('keeps a patient on one side when it splits by series', () => {
     const { training, validation, sharedSeriesCount } = splitDataset(DATASET, RULE);
     const patients = new Set(validation.map(({ patientId }) => patientId));

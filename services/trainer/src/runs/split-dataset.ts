@@ -1,4 +1,5 @@
 import {
+  applyLabels,
   compileRatioSchedule,
   DatasetError,
   epochPlan,
@@ -12,7 +13,7 @@ import type { RunSettings } from './run-settings.ts';
 /** Every tenth patient, or candidate, validates, as in the chapter. */
 const VALIDATION_STRIDE = 10;
 
-type BalanceSettings = Pick<RunSettings, 'split' | 'seed' | 'epochs' | 'ratio' | 'ratioSchedule' | 'sampler'>;
+type BalanceSettings = Pick<RunSettings, 'split' | 'seed' | 'epochs' | 'ratio' | 'ratioSchedule' | 'sampler' | 'labels'>;
 
 /** The epoch that needs both classes first, where a schedule decides; else the first. */
 function firstBalancedEpoch(ratioSchedule: string | undefined, epochs: number): number {
@@ -30,10 +31,11 @@ function firstBalancedEpoch(ratioSchedule: string | undefined, epochs: number): 
  */
 export function splitDataset(
   dataset: TrainingDataset,
-  { split: by, seed, epochs, ...balance }: BalanceSettings,
+  { split: by, seed, epochs, labels, ...balance }: BalanceSettings,
 ): CandidateSplit {
   try {
-    const split = splitCandidates(dataset.candidates, { by, validationStride: VALIDATION_STRIDE });
+    const validationStride = VALIDATION_STRIDE;
+    const split = applyLabels(splitCandidates(dataset.candidates, { by, validationStride }), labels);
     // Made for its checks alone: balancing needs both classes.
     const epoch = firstBalancedEpoch(balance.ratioSchedule, epochs);
     epochPlan({ ...balance, candidates: split.training, epochLength: 1, runSeed: seed, epoch });

@@ -17,7 +17,8 @@ async function runFor(runs: string, options: Partial<TensorboardLogOptions> = {}
   const folder = await RunFolder.create(runs, { ...settings, startedAt: clock.now() });
   const warnings: string[] = [];
   const tensorboard = await TensorboardLog.open({
-    ...{ folder, clock, hostname: 'here', sample: 1, warn: (sentence: string) => warnings.push(sentence) },
+    ...{ folder, clock, hostname: 'here', sample: 1, classNames: { negative: 'neg', positive: 'pos' } },
+    warn: (sentence: string) => warnings.push(sentence),
     ...options,
   });
   const bench = await benchIn(runs, { settings, folder, tensorboard });
@@ -126,6 +127,7 @@ describe('a run with TensorBoard', () => {
         clock,
         hostname: 'here',
         sample: undefined,
+        classNames: { negative: 'ben', positive: 'mal' },
         warn: (text: string) => void warnings.push(text),
       };
       expect(await TensorboardLog.open(options)).toBeUndefined();

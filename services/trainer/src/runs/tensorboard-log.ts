@@ -1,6 +1,6 @@
 import { basename, join } from 'node:path';
 import type { Engine, ModelTensor } from '@lunastream/engine';
-import type { ClassSummary, EpochSummary, Split } from '@lunastream/metrics';
+import type { ClassNames, ClassSummary, EpochSummary, Split } from '@lunastream/metrics';
 import { errorText } from '@lunastream/service-kit';
 import {
   EventWriter,
@@ -46,6 +46,7 @@ export interface TensorboardLogOptions {
   readonly hostname: string;
   /** Ordinal of the validation sample whose activations are shown; undefined shows none. */
   readonly sample: number | undefined;
+  readonly classNames: ClassNames;
   /** Samples that a resumed run has seen: what files say of later ones is to be forgotten. */
   readonly resumedAt?: number;
   /** Told what could not be written: no run ends for that. */
@@ -96,10 +97,11 @@ export class TensorboardLog {
   async writeEpoch({ step, trained, validated, engine }: EpochForTensorboard): Promise<void> {
     try {
       const { trn, val } = this.#writers;
-      trn.add(step, scoreValues(trained));
+      const { classNames } = this.#options;
+      trn.add(step, scoreValues(trained, classNames));
       trn.add(step, tensorHistograms('weights', parametersOf(await engine.exportState())));
       trn.add(step, tensorHistograms('gradients', await engine.exportGradients()));
-      if (validated !== undefined) val.add(step, scoreValues(validated));
+      if (validated !== undefined) val.add(step, scoreValues(validated, classNames));
       if (this.#voxelsHu !== undefined) {
         val.add(step, activationValues(await engine.inspectSample(this.#voxelsHu)));
       }
@@ -113,15 +115,18 @@ export class TensorboardLog {
 const percentCorrect = ({ correct, count }: ClassSummary) => (100 * correct) / count;
 
 /** The chapter's tags; a score that is 0/0 is a NaN point, as there. */
-function scoreValues({ summary, labels, probabilities }: PassScores): (SummaryValue | undefined)[] {
+function scoreValues(
+  { summary, labels, probabilities }: PassScores,
+  names: ClassNames,
+): (SummaryValue | undefined)[] {
   const { all, negative, positive, precision, recall, f1 } = summary;
   const scalars: [string, number | undefined][] = [
     ['loss/all', all.loss],
-    ['loss/neg', negative.loss],
-    ['loss/pos', positive.loss],
+    [`loss/${names.negative}`, negative.loss],
+    [`loss/${names.positive}`, positive.loss],
     ['correct/all', percentCorrect(all)],
-    ['correct/neg', percentCorrect(negative)],
-    ['correct/pos', percentCorrect(positive)],
+    [`correct/${names.negative}`, percentCorrect(negative)],
+    [`correct/${names.positive}`, percentCorrect(positive)],
     ['pr/precision', precision],
     ['pr/recall', recall],
     ['pr/f1_score', f1],
@@ -132,12 +137,12 @@ function scoreValues({ summary, labels, probabilities }: PassScores): (SummaryVa
     ...scalars.map(([tag, value]) => scalar(tag, value ?? Number.NaN)),
     prCurve('pr', { labels, probabilities }),
     histogram(
-      'is_neg',
+      `is_${names.negative}`,
       kept(0, (p) => p > CERTAIN_NEGATIVE),
       PROBABILITY_EDGES,
     ),
     histogram(
-      'is_pos',
+      `is_${names.positive}`,
       kept(1, (p) => p < CERTAIN_POSITIVE),
       PROBABILITY_EDGES,
     ),

@@ -24,7 +24,7 @@ import { BatchBuffers } from '../supply/batch-buffers.ts';
 import { BatchLoader, type LoadedBatch } from '../supply/batch-loader.ts';
 import type { Clock } from '../clock.ts';
 import type { TrainingDataset } from '../dataset-client.ts';
-import { datasetLines } from './dataset-lines.ts';
+import { CLASS_NAMES, datasetLines } from './dataset-lines.ts';
 import { mixSamplesOfEpoch } from '../supply/mixed-samples.ts';
 import { PassProgress } from './pass-progress.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -396,7 +396,7 @@ export class TrainingRun {
     const records: EpochRecord[] = [];
     for (const { summary } of validated === undefined ? [trained] : [trained, validated]) {
       this.#line(taskStartLine(summary.epoch));
-      for (const line of epochLogLines(summary)) this.#line(line);
+      for (const line of epochLogLines(summary, CLASS_NAMES[this.#parts.settings.labels])) this.#line(line);
       for (const warning of epochWarnings(summary)) this.#line(warning, 'WARNING');
       records.push(toEpochRecord(summary, this.#samplesSeen));
     }

@@ -43,6 +43,7 @@ export function registerData(program: Command, context: CommandContext): void {
     .addOption(
       new Option('--shape <shape>', 'size of a synthetic scan, up to 300x512x512').argParser(shape(1)),
     )
+    .option('--malignancy', 'also annotations_with_malignancy.csv: spiculated nodules count as malignant')
     .option('--json', 'the report as one JSON document')
     .action((folder: string, options: PhantomOptions) => makePhantom(folder, options, context));
 }
@@ -59,6 +60,7 @@ interface PhantomOptions {
   readonly nodules: number;
   readonly imbalance: number;
   readonly shape?: Shape;
+  readonly malignancy?: true;
   readonly json?: true;
 }
 
@@ -72,6 +74,7 @@ async function makePhantom(folder: string, options: PhantomOptions, context: Com
     scanCount: options.scans,
     nodulesPerScan: options.nodules,
     negativesPerNodule: options.imbalance,
+    malignancy: options.malignancy,
     ...(options.shape === undefined ? {} : { shape: options.shape }),
     signal: interrupted,
     onProgress: ({ scansDone, scanCount }) => progress.update(scansDone, scanCount),

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
-import { formatPredictions, splitCandidates, type Candidate } from '@lunastream/dataset';
+import { applyLabels, formatPredictions, splitCandidates, type Candidate } from '@lunastream/dataset';
 import {
   competitionPerformance,
   cpmInterval,
@@ -90,9 +90,14 @@ function chooseCandidates(
 ): { readonly candidates: readonly Candidate[]; readonly part: string } {
   const isOwnData = record?.datasetFingerprint === dataset.fingerprint;
   const chosen = split === 'auto' ? (isOwnData ? 'val' : 'all') : split;
-  if (chosen === 'all') return { candidates: dataset.candidates, part: 'all candidates' };
+  const labels = record?.settings.labels ?? 'nodule';
+  if (chosen === 'all') {
+    const all = { training: dataset.candidates, validation: dataset.candidates, sharedSeriesCount: 0 };
+    // A model is measured on what it validates on: of malignancy, nodules alone.
+    return { candidates: applyLabels(all, labels).validation, part: 'all candidates' };
+  }
   const by = record?.settings.split ?? 'series';
-  const { training, validation } = splitCandidates(dataset.candidates, { by });
+  const { training, validation } = applyLabels(splitCandidates(dataset.candidates, { by }), labels);
   return chosen === 'val'
     ? { candidates: validation, part: 'the validation candidates' }
     : { candidates: training, part: 'the training candidates' };

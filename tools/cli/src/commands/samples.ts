@@ -120,6 +120,7 @@ async function preview(options: PreviewOptions, { terminal }: CommandContext): P
 function candidateOfOrdinal(dataset: LocalDataset, seed: number, ordinal: number): Candidate {
   const settings = {
     split: 'series',
+    labels: 'nodule',
     ratio: 1,
     sampler: 'shuffled',
     seed,

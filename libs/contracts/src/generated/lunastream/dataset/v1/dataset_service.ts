@@ -76,6 +76,8 @@ export interface Candidate {
   isNodule: boolean;
   /** Diameter of the matching annotation in millimetres; 0 where none matches. */
   diameterMm: number;
+  /** Whether the nodule is malignant, where annotations_with_malignancy.csv says so; absent of anything else. */
+  isMalignant?: boolean | undefined;
 }
 
 function createBaseGetDatasetRequest(): GetDatasetRequest {
@@ -405,7 +407,14 @@ export const ListCandidatesResponse: MessageFns<ListCandidatesResponse> = {
 };
 
 function createBaseCandidate(): Candidate {
-  return { seriesUid: "", patientId: "", centerXyzMm: undefined, isNodule: false, diameterMm: 0 };
+  return {
+    seriesUid: "",
+    patientId: "",
+    centerXyzMm: undefined,
+    isNodule: false,
+    diameterMm: 0,
+    isMalignant: undefined,
+  };
 }
 
 export const Candidate: MessageFns<Candidate> = {
@@ -424,6 +433,9 @@ export const Candidate: MessageFns<Candidate> = {
     }
     if (message.diameterMm !== 0) {
       writer.uint32(41).double(message.diameterMm);
+    }
+    if (message.isMalignant !== undefined) {
+      writer.uint32(48).bool(message.isMalignant);
     }
     return writer;
   },
@@ -481,6 +493,14 @@ export const Candidate: MessageFns<Candidate> = {
             message.diameterMm = reader.double();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.isMalignant = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -505,6 +525,7 @@ export const Candidate: MessageFns<Candidate> = {
       : undefined;
     message.isNodule = object.isNodule ?? false;
     message.diameterMm = object.diameterMm ?? 0;
+    message.isMalignant = object.isMalignant ?? undefined;
     return message;
   },
 };

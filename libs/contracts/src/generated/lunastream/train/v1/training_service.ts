@@ -117,6 +117,27 @@ export namespace RunState {
   export type FAILED = typeof RunState.FAILED;
 }
 
+/** Which class of candidates is the positive one. */
+export const Labels = {
+  /** UNSPECIFIED - Not set; the trainer uses LABELS_NODULE. */
+  UNSPECIFIED: 0,
+  /** NODULE - Nodules, against all other candidates. */
+  NODULE: 1,
+  /**
+   * MALIGNANCY - Malignant nodules, against benign ones and, in training, what is no nodule. Balanced, half of the samples are malignant,
+   * and a quarter benign nodules at ratio 1. Nodules of unknown malignancy are left out.
+   */
+  MALIGNANCY: 2,
+} as const;
+
+export type Labels = typeof Labels[keyof typeof Labels];
+
+export namespace Labels {
+  export type UNSPECIFIED = typeof Labels.UNSPECIFIED;
+  export type NODULE = typeof Labels.NODULE;
+  export type MALIGNANCY = typeof Labels.MALIGNANCY;
+}
+
 /** How gradients change the model. */
 export const Optimizer = {
   /** UNSPECIFIED - Not set; the trainer uses OPTIMIZER_SGD. */
@@ -260,7 +281,11 @@ export interface RunSettings {
     | TensorboardSettings
     | undefined;
   /** Weights that the run starts from; absent draws them from the seed. */
-  initialWeights: InitialWeights | undefined;
+  initialWeights:
+    | InitialWeights
+    | undefined;
+  /** What is learnt. */
+  labels: Labels;
 }
 
 /** Weights that were trained before. */
@@ -546,6 +571,7 @@ function createBaseRunSettings(): RunSettings {
     learning: undefined,
     tensorboard: undefined,
     initialWeights: undefined,
+    labels: 0,
   };
 }
 
@@ -637,6 +663,9 @@ export const RunSettings: MessageFns<RunSettings> = {
     }
     if (message.initialWeights !== undefined) {
       InitialWeights.encode(message.initialWeights, writer.uint32(338).fork()).join();
+    }
+    if (message.labels !== 0) {
+      writer.uint32(344).int32(message.labels);
     }
     return writer;
   },
@@ -886,6 +915,14 @@ export const RunSettings: MessageFns<RunSettings> = {
             message.initialWeights = InitialWeights.decode(reader, reader.uint32());
             continue;
           }
+          case 43: {
+            if (tag !== 344) {
+              break;
+            }
+
+            message.labels = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -942,6 +979,7 @@ export const RunSettings: MessageFns<RunSettings> = {
     message.initialWeights = (object.initialWeights !== undefined && object.initialWeights !== null)
       ? InitialWeights.fromPartial(object.initialWeights)
       : undefined;
+    message.labels = object.labels ?? 0;
     return message;
   },
 };
