@@ -37,6 +37,9 @@ export interface Kernels {
     ...grid: [...shape: Triple, spacing: number, working: Address]
   ) => void;
   readonly clearDisplacement: () => void;
+  /** A signed 32-bit number. */
+  readonly checksum: (at: Address, end: Address, isFloat16: boolean) => number;
+  readonly wereFinite: () => number;
 }
 
 type Triple = [number, number, number];

@@ -21,7 +21,7 @@ const samplesOf = (voxels: fc.Arbitrary<Buffer>) =>
         shape,
         voxelsHu: voxels,
         borderFraction: fc.double({ noNaN: true, min: 0, max: 1 }),
-        voxelsCrc32: size,
+        voxelsChecksum: size,
         voxelType: fc.constantFrom(VoxelType.UNSPECIFIED, VoxelType.FLOAT32, VoxelType.FLOAT16),
       }),
     }),
@@ -68,7 +68,7 @@ describe('the tensor codec', () => {
       voxelsHu: Buffer.of(1, 2, 3, 4),
       borderFraction: 0.5,
       voxelType: VoxelType.FLOAT32,
-      voxelsCrc32: 0xdeadbeef,
+      voxelsChecksum: 0xdeadbeef,
     };
     // Field 15, a varint of 1.
     const unknown = Buffer.of(0x78, 0x01);

@@ -1,11 +1,16 @@
 import { performance } from 'node:perf_hooks';
-import { crc32 } from 'node:zlib';
-import { IDENTITY_MATRIX, mixSamples, sampleTransform, type Augmenter } from '@lunastream/augmentation';
+import {
+  IDENTITY_MATRIX,
+  mixSamples,
+  sampleTransform,
+  VoxelInspector,
+  type Augmenter,
+} from '@lunastream/augmentation';
 import { voxelCount } from '@lunastream/volume';
 import type { MadeSample, SampleLayout, TransformJob, TransformSource } from './transform-messages.ts';
 
 /** A sample alone: no headroom, no checksum. */
-const PLAIN_LAYOUT: SampleLayout = { headroomBytes: 0, withCrc32: false };
+const PLAIN_LAYOUT: SampleLayout = { headroomBytes: 0, withChecksum: false };
 
 const arrayOf = { float32: Float32Array, float16: Uint16Array } as const;
 
@@ -37,9 +42,17 @@ export function makeSample(
   return {
     buffer,
     borderFraction,
-    crc32: layout.withCrc32 ? crc32(new Uint8Array(buffer, layout.headroomBytes)) : 0,
+    checksum: layout.withChecksum ? checksumOf(new Uint8Array(buffer, layout.headroomBytes), job) : 0,
     tookMs: performance.now() - startMs,
   };
+}
+
+/** Of this thread, made when it is first needed. */
+let inspector: VoxelInspector | undefined;
+
+function checksumOf(voxels: Uint8Array, { voxelType }: TransformJob): number {
+  inspector ??= new VoxelInspector();
+  return inspector.inspect(voxels, voxelType).checksum;
 }
 
 function makeAlone(

@@ -23,8 +23,8 @@ export interface TransformJob {
 export interface SampleLayout {
   /** Bytes left free in front of the voxels, a multiple of 4. */
   readonly headroomBytes: number;
-  /** Whether samples are told with their CRC-32. */
-  readonly withCrc32: boolean;
+  /** Whether samples are told with their checksum. */
+  readonly withChecksum: boolean;
 }
 
 /** A job on its way to a thread. */
@@ -42,8 +42,8 @@ export interface MadeSample {
   readonly buffer: ArrayBuffer;
   /** Share of voxels that repeat the source's border, 0..1; of the sample itself, not of its partner. */
   readonly borderFraction: number;
-  /** CRC-32 (that of zlib) of the voxels' bytes; 0 when it was not asked for. */
-  readonly crc32: number;
+  /** Checksum of the voxels' bytes, as `VoxelInspector` takes it; 0 when it was not asked for. */
+  readonly checksum: number;
   /** Time that making it took, waiting excluded. */
   readonly tookMs: number;
 }

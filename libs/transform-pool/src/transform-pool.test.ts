@@ -1,8 +1,12 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { crc32 } from 'node:zlib';
-import { applyTransform, CHAPTER_AUGMENTATION, sampleTransform } from '@lunastream/augmentation';
+import {
+  applyTransform,
+  CHAPTER_AUGMENTATION,
+  sampleTransform,
+  VoxelInspector,
+} from '@lunastream/augmentation';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { TransformPool, type TransformPoolOptions } from './transform-pool.ts';
 import type { TransformJob } from './transform-messages.ts';
@@ -123,16 +127,16 @@ describe('TransformPool', () => {
     'makes on its real threads what this thread makes [needs npm run setup]',
     async () => {
       const startThread = () => new Worker(compiled, { execArgv: [] });
-      const pool = poolOf({ threads: 2, headroomBytes: 8, withCrc32: true, startThread });
+      const pool = poolOf({ threads: 2, headroomBytes: 8, withChecksum: true, startThread });
       const ordinals = [0, 1, 2, 3, 4, 5];
       const made = await Promise.all(ordinals.map((ordinal) => pool.make(jobOf(ordinal))));
       for (const ordinal of ordinals) {
         const { source } = jobOf(ordinal);
         const transform = sampleTransform(CHAPTER_AUGMENTATION, source.key);
         const expected = applyTransform(new Int16Array(source.voxels), SHAPE, transform);
-        const { buffer, crc32: checksum } = made[ordinal]!;
+        const { buffer, checksum } = made[ordinal]!;
         expect(new Float32Array(buffer, 8)).toEqual(expected);
-        expect(checksum).toBe(crc32(new Uint8Array(buffer, 8)));
+        expect(checksum).toBe(new VoxelInspector().inspect(new Uint8Array(buffer, 8), 'float32').checksum);
       }
     },
   );

@@ -28,8 +28,8 @@ export interface TransformPoolOptions {
   readonly threads: number;
   /** Bytes left free in front of each sample's voxels, a multiple of 4; 0 unless given. */
   readonly headroomBytes?: number;
-  /** Whether samples are told with their CRC-32; not unless given. */
-  readonly withCrc32?: boolean;
+  /** Whether samples are told with their checksum; not unless given. */
+  readonly withChecksum?: boolean;
   /** Starts a thread that answers as transform-thread.ts does. */
   readonly startThread?: () => Worker;
 }
@@ -48,10 +48,10 @@ export class TransformPool implements SampleMaker {
   #closed = false;
 
   constructor(options: TransformPoolOptions) {
-    const { threads, headroomBytes = 0, withCrc32 = false, startThread = startTransformThread } = options;
+    const { threads, headroomBytes = 0, withChecksum = false, startThread = startTransformThread } = options;
     this.#startThread = startThread;
     this.#threadCount = threads;
-    this.#layout = { headroomBytes, withCrc32 };
+    this.#layout = { headroomBytes, withChecksum };
     this.#startMissing();
   }
 

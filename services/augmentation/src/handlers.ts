@@ -205,7 +205,7 @@ async function makeSample(
     voxelsHu: voxelsAfterHeadroom(made.buffer),
     borderFraction: made.borderFraction,
     voxelType: request.voxelType,
-    voxelsCrc32: made.crc32,
+    voxelsChecksum: made.checksum,
   };
   return { ordinal, result: { $case: 'sample', value } };
 }

@@ -38,7 +38,7 @@ await runService(
       const maker = new TransformPool({
         threads: config.threads,
         headroomBytes: VOXELS_HEADROOM_BYTES,
-        withCrc32: true,
+        withChecksum: true,
       });
       const parts = { chunks: new ChunkFetcher(pods, memory), maker, counts: new MadeCounts() };
       observeWorker(context.telemetry, { ...parts, memory });

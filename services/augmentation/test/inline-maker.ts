@@ -14,7 +14,7 @@ export class InlineMaker implements SampleMaker {
   async make(job: TransformJob) {
     this.jobs.push(job);
     await new Promise((resolve) => setImmediate(resolve));
-    return makeSample(this.#augmenter, job, { headroomBytes: VOXELS_HEADROOM_BYTES, withCrc32: true });
+    return makeSample(this.#augmenter, job, { headroomBytes: VOXELS_HEADROOM_BYTES, withChecksum: true });
   }
 
   giveBack(buffer: ArrayBuffer): void {

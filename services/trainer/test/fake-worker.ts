@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
-import { crc32 } from 'node:zlib';
 import { status, type ServiceError } from '@grpc/grpc-js';
+import { VoxelInspector } from '@lunastream/augmentation';
 import {
   SampleErrorCode,
   type StreamSamplesRequest,
@@ -8,6 +8,8 @@ import {
 } from '@lunastream/contracts';
 import { voxelCount } from '@lunastream/volume';
 import type { SampleClient } from '../src/supply/worker-pool.ts';
+
+const inspector = new VoxelInspector();
 
 /** One lease as a worker got it. */
 export interface FakeLease {
@@ -96,7 +98,7 @@ export function sampleAnswer(request: StreamSamplesRequest, ordinal: number): St
       value: {
         shape: request.chunkShape,
         voxelsHu,
-        voxelsCrc32: crc32(voxelsHu),
+        voxelsChecksum: inspector.inspect(voxelsHu, 'float32').checksum,
         // Every second sample lies outside its chunk by half.
         borderFraction: ordinal % 2 === 0 ? 0 : 0.5,
         voxelType: request.voxelType,

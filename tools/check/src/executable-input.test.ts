@@ -9,6 +9,10 @@ import { listSources, readProjects } from './workspace.ts';
 const ALLOWED: Readonly<Record<string, string>> = {
   // Starts the services of this project, by fixed names.
   'tools/cli/src/service-process.ts': 'child_process starts other programs',
+  // Sets a flag of V8 and unpacks nothing.
+  'libs/service-kit/src/heap-growth.ts': 'v8 unpacks objects from bytes',
+  // Starts a server for tests; nothing else may import it.
+  'libs/testing/src/redis-server.ts': 'child_process starts other programs',
   // Loads optional packages, whose names are a constant list of the same file.
   'libs/engine/src/tfjs/load-tensorflow.ts': 'import() must load a module named in the source',
 };

@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib';
+import { VoxelInspector } from '@lunastream/augmentation';
 import {
   AugmentationServiceService,
   RunState,
@@ -118,19 +118,20 @@ describe('6. workers that come and go in mid-epoch', () => {
 
 describe('7. a worker that answers wrong is quarantined and named; the run ends as if it had never been', () => {
   const shape = { depth: 16, height: 16, width: 16 };
+  const checksumOf = (voxels: Buffer) => new VoxelInspector().inspect(voxels, 'float32').checksum;
   const zeros = Buffer.alloc(SAMPLE_BYTES);
   const ofNan = Buffer.from(new Float32Array(16 ** 3).fill(NaN).buffer);
 
   it.each<[string, Partial<Sample>, string]>([
     ['wrong shapes', { shape: { ...shape, depth: 8 } }, 'its shape must be 16x16x16, got 8x16x16'],
-    ['a wrong checksum', { voxelsCrc32: 0xbad }, 'its checksum must be 00000bad, got '],
-    ['NaN', { voxelsHu: ofNan, voxelsCrc32: crc32(ofNan) }, 'its voxels are not all finite'],
+    ['a wrong checksum', { voxelsChecksum: 0xbad }, 'its checksum must be 00000bad, got '],
+    ['NaN', { voxelsHu: ofNan, voxelsChecksum: checksumOf(ofNan) }, 'its voxels are not all finite'],
   ])('for %s', async (_, wrong, fault) => {
     const sample: Sample = {
       shape,
       voxelsHu: zeros,
       borderFraction: 0,
-      voxelsCrc32: crc32(zeros),
+      voxelsChecksum: checksumOf(zeros),
       voxelType: RUN.voxelType,
       ...wrong,
     };

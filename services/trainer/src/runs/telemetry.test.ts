@@ -267,7 +267,7 @@ describe('the telemetry of a supply that is this process', () => {
       sampleBufferBytes: 1024,
     });
     expect(read('lunastream.worker.capacity')).toEqual({});
-    const sample = { buffer: new ArrayBuffer(0), borderFraction: 0.25, crc32: 0, tookMs: 4 };
+    const sample = { buffer: new ArrayBuffer(0), borderFraction: 0.25, checksum: 0, tookMs: 4 };
     made.noteSample(sample, 100);
     expect(recorded).toEqual([['lunastream.worker.transform.duration', 0.004, {}]]);
     expect(read('lunastream.worker.capacity')).toEqual({ '': 500 });

@@ -1,6 +1,5 @@
-import { crc32 } from 'node:zlib';
 import { status } from '@grpc/grpc-js';
-import { NO_AUGMENTATION } from '@lunastream/augmentation';
+import { NO_AUGMENTATION, VoxelInspector } from '@lunastream/augmentation';
 import { BorderRule, VoxelType } from '@lunastream/contracts';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -85,8 +84,8 @@ describe('the streams of LeaseScheduler', () => {
       // 1.5 as float16, twice, from an odd byte on.
       const voxelsHu = Buffer.of(0, 0x00, 0x3e, 0x00, 0x3e).subarray(1);
       for (const ordinal of ordinals) {
-        const voxelsCrc32 = crc32(voxelsHu);
-        const value = { shape: CHUNK_SHAPE, voxelsHu, borderFraction: 0, voxelType, voxelsCrc32 };
+        const { checksum: voxelsChecksum } = new VoxelInspector().inspect(voxelsHu, 'float16');
+        const value = { shape: CHUNK_SHAPE, voxelsHu, borderFraction: 0, voxelType, voxelsChecksum };
         yield await Promise.resolve({ ordinal, result: { $case: 'sample' as const, value } });
       }
     });

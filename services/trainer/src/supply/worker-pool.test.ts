@@ -124,7 +124,7 @@ describe('a worker that answers wrong', () => {
     ],
     [
       'a wrong checksum',
-      wrong(({ result }) => Object.assign(result!.value, { voxelsCrc32: 0xbad })),
+      wrong(({ result }) => Object.assign(result!.value, { voxelsChecksum: 0xbad })),
       /its checksum must be 00000bad, got [0-9a-f]{8}/,
     ],
     ['NaN', wrong((answer) => withVoxels(answer, NaN)), 'its voxels are not all finite'],

@@ -168,10 +168,14 @@ export interface Sample {
   voxelsHu: Buffer;
   /** Share of voxels that lie outside their chunk and repeat its border, 0..1. */
   borderFraction: number;
-  /** CRC-32 (ISO-HDLC: that of zlib and PNG) of voxels_hu, taken when the sample was made. */
-  voxelsCrc32: number;
   /** What voxels_hu holds: what was asked for. Unset is float32. */
   voxelType: VoxelType;
+  /**
+   * Checksum of voxels_hu, taken when the sample was made: the sum, modulo 2^32, of its little-endian 32-bit words, filled up
+   * with zeros to a multiple of 16 bytes. Of n groups of four words, word k (0..3) of group j counts
+   * (2k + 1) * (1 + 0x9e3779b2 * (n - j)) times.
+   */
+  voxelsChecksum: number;
 }
 
 /** Why a sample could not be made. */
@@ -804,7 +808,7 @@ export const StreamSamplesResponse: MessageFns<StreamSamplesResponse> = {
 };
 
 function createBaseSample(): Sample {
-  return { shape: undefined, voxelsHu: Buffer.alloc(0), borderFraction: 0, voxelsCrc32: 0, voxelType: 0 };
+  return { shape: undefined, voxelsHu: Buffer.alloc(0), borderFraction: 0, voxelType: 0, voxelsChecksum: 0 };
 }
 
 export const Sample: MessageFns<Sample> = {
@@ -818,11 +822,11 @@ export const Sample: MessageFns<Sample> = {
     if (message.borderFraction !== 0) {
       writer.uint32(25).double(message.borderFraction);
     }
-    if (message.voxelsCrc32 !== 0) {
-      writer.uint32(37).fixed32(message.voxelsCrc32);
-    }
     if (message.voxelType !== 0) {
       writer.uint32(40).int32(message.voxelType);
+    }
+    if (message.voxelsChecksum !== 0) {
+      writer.uint32(53).fixed32(message.voxelsChecksum);
     }
     return writer;
   },
@@ -864,20 +868,20 @@ export const Sample: MessageFns<Sample> = {
             message.borderFraction = reader.double();
             continue;
           }
-          case 4: {
-            if (tag !== 37) {
-              break;
-            }
-
-            message.voxelsCrc32 = reader.fixed32();
-            continue;
-          }
           case 5: {
             if (tag !== 40) {
               break;
             }
 
             message.voxelType = reader.int32() as any;
+            continue;
+          }
+          case 6: {
+            if (tag !== 53) {
+              break;
+            }
+
+            message.voxelsChecksum = reader.fixed32();
             continue;
           }
         }
@@ -900,8 +904,8 @@ export const Sample: MessageFns<Sample> = {
     message.shape = (object.shape !== undefined && object.shape !== null) ? Shape.fromPartial(object.shape) : undefined;
     message.voxelsHu = object.voxelsHu ?? Buffer.alloc(0);
     message.borderFraction = object.borderFraction ?? 0;
-    message.voxelsCrc32 = object.voxelsCrc32 ?? 0;
     message.voxelType = object.voxelType ?? 0;
+    message.voxelsChecksum = object.voxelsChecksum ?? 0;
     return message;
   },
 };
