@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { BORDER_RULES, CHUNK_HU_RANGE, formatShape, type ChunkExtent, type XyzMm } from '@lunastream/volume';
 
 /** Raise when the meaning of stored bytes changes (how a rule cuts, their layout): old entries are then never read. */
@@ -23,5 +23,5 @@ export function chunkKey({ centerXyzMm, extent, ...of }: ChunkIdentity): string 
   const { datasetFingerprint, seriesUid, seriesRevision } = of;
   const scan = [datasetFingerprint, seriesUid, seriesRevision];
   const parts = [FORMAT_VERSION, ...scan, [...centerXyzMm], ...shapes, ...rules];
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+  return hash('sha256', JSON.stringify(parts));
 }

@@ -84,6 +84,22 @@ describe('the tensor codec', () => {
     expect(result?.$case === 'chunk' && result.value.voxelsHu.buffer).toBe(bytes.buffer);
   });
 
+  it.each([50_000, 2 ** 20, 3 * 2 ** 20])(
+    'writes messages of %d bytes one after the other, each whole once gRPC has copied it',
+    (length) => {
+      const chunkOf = (fill: number) => ({
+        referenceIndex: fill,
+        result: {
+          $case: 'chunk' as const,
+          value: { shape: undefined, voxelsHu: Buffer.alloc(length, fill) },
+        },
+      });
+      // As grpc-js does: each message is copied into a frame before the next is asked for.
+      const frames = [1, 2, 3].map((fill) => Buffer.from(encodeChunk(chunkOf(fill))));
+      expect(frames.map((frame) => decodeChunk(frame))).toEqual([1, 2, 3].map(chunkOf));
+    },
+  );
+
   it('writes a message in front of voxels with headroom, byte for byte what it writes without', () => {
     const roomy = voxelsHu.map((voxels) => {
       const buffer = new ArrayBuffer(VOXELS_HEADROOM_BYTES + voxels.length);

@@ -1,8 +1,8 @@
 /**
  * Encoding of the two messages that carry voxels. ts-proto's own functions copy a chunk four times on its way through a
- * process and leave garbage of several times its size; these copy it once when sending, not at all where it was made
- * with headroom, and not at all when receiving. The bytes on the wire are protobuf's, and everything but the voxels is
- * still left to ts-proto.
+ * process and leave garbage of several times its size; these copy it once when sending, into memory that is used again,
+ * not at all where it was made with headroom, and not at all when receiving. The bytes on the wire are protobuf's, and
+ * everything but the voxels is still left to ts-proto.
  */
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 
@@ -43,6 +43,7 @@ export interface TensorResponse<
 
 /** Serialises and deserialises one kind of response, as gRPC service definitions want it. */
 export interface TensorCodec<Response> {
+  /** The message; good until the next one is serialised, since its memory is used again. gRPC copies it at once. */
   readonly responseSerialize: (value: Response) => Buffer;
   /** Voxels are a view of `bytes`: they start wherever they start there, and live as long as it does. */
   readonly responseDeserialize: (bytes: Buffer) => Response;
@@ -50,6 +51,12 @@ export interface TensorCodec<Response> {
 
 const NO_VOXELS = Buffer.alloc(0);
 const LONGEST_VARINT = 5;
+
+/**
+ * Where messages are put together. Memory for each would cost more than the copy: it comes fresh from the system, page by
+ * page, and is garbage as soon as gRPC has copied it.
+ */
+const scratch = Buffer.allocUnsafeSlow(2 ** 20);
 
 /** Bytes to leave free in front of voxels: all other fields of their message fit into them. */
 export const VOXELS_HEADROOM_BYTES = 128;
@@ -86,7 +93,7 @@ export function tensorCodec<
       const voxelsHead = fieldHead(voxelsField, voxelsHu.length);
       const innerLength = inner.length + voxelsHead.length + voxelsHu.length;
       const head = [outer, fieldHead(tensorField, innerLength), inner, voxelsHead];
-      return writeInFront(head, voxelsHu) ?? Buffer.concat([...head, voxelsHu]);
+      return writeInFront(head, voxelsHu) ?? putTogether([...head, voxelsHu]);
     },
     responseDeserialize: (bytes) => {
       const outer = cutOut(bytes, tensorField);
@@ -106,6 +113,18 @@ function writeInFront(head: readonly Uint8Array[], voxels: Buffer): Buffer | und
   const message = Buffer.from(voxels.buffer, start, headBytes + voxels.length);
   let at = 0;
   for (const part of head) {
+    message.set(part, at);
+    at += part.length;
+  }
+  return message;
+}
+
+/** The parts one behind the other, in memory that the next message uses too, where they fit into it. */
+function putTogether(parts: readonly Uint8Array[]): Buffer {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const message = length <= scratch.length ? scratch.subarray(0, length) : Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const part of parts) {
     message.set(part, at);
     at += part.length;
   }
