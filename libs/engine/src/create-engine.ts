@@ -13,6 +13,7 @@ const ENGINES: ReadonlyMap<string, StartEngine> = new Map<string, StartEngine>([
     'tensorflow',
     async (settings) => (await import('./tfjs/tensorflow-engine.ts')).TensorflowEngine.start(settings),
   ],
+  ['webgpu', async (settings) => (await import('./webgpu/webgpu-engine.ts')).WebgpuEngine.start(settings)],
   ['tfjs', async (settings) => (await import('./tfjs/tfjs-engine.ts')).TfjsEngine.start(settings)],
 ]);
 
@@ -28,6 +29,11 @@ const CHOICES: readonly EngineChoice[] = [
     start: async (settings) =>
       (await import('./tfjs/tensorflow-engine.ts')).TensorflowEngine.startOnGpu(settings),
     afterOthers: '',
+  },
+  {
+    name: 'webgpu',
+    start: async (settings) => (await import('./webgpu/webgpu-engine.ts')).WebgpuEngine.startOnGpu(settings),
+    afterOthers: 'TensorFlow on a GPU started first',
   },
   { name: 'simd', start: ENGINES.get('simd')!, afterOthers: 'slower than a GPU' },
   { name: 'tensorflow', start: ENGINES.get('tensorflow')!, afterOthers: 'slower than simd without a GPU' },

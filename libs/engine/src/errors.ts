@@ -39,6 +39,15 @@ export class EngineMemoryError extends Error {
   }
 }
 
+/** The GPU leaves no room for what was asked: take smaller batches or chunks. */
+export class GpuMemoryError extends Error {
+  override readonly name = 'GpuMemoryError';
+
+  constructor(reason: string) {
+    super(`Cannot allocate GPU memory for the model: it must fit the device, got ${reason}`);
+  }
+}
+
 /** A batch whose arrays do not fit the engine's chunk shape, or whose voxels or labels are not numbers it can use. */
 export class InvalidBatchError extends Error {
   override readonly name = 'InvalidBatchError';

@@ -70,10 +70,14 @@ describe.each(ENGINE_CASES)('LunaModel on $title against PyTorch', ({ title, isS
   const states: ModelState[] = [];
 
   const tensor = (state: ModelState, name: string) => state.find((each) => each.name === name)!.values;
-  const logitsOfAll = () =>
-    Array.from({ length: volumes }, (_, volume) =>
-      engine.inferLogits(voxelsHu.subarray(volume * voxelsPerVolume, (volume + 1) * voxelsPerVolume)),
-    );
+  const logitsOfAll = async () => {
+    const logits: number[][] = [];
+    for (let volume = 0; volume < volumes; volume++) {
+      const voxels = voxelsHu.subarray(volume * voxelsPerVolume, (volume + 1) * voxelsPerVolume);
+      logits.push(await engine.inferLogits(voxels));
+    }
+    return logits;
+  };
 
   // One run for all assertions: the chapter's chunk size is slow work.
   beforeAll(async () => {
@@ -82,12 +86,12 @@ describe.each(ENGINE_CASES)('LunaModel on $title against PyTorch', ({ title, isS
     }
     ({ engine } = await start(SETTINGS));
     await engine.importState(toModelState(startTrainingState(specs.map(goldenParameter)), specs));
-    initialLogits = logitsOfAll();
+    initialLogits = await logitsOfAll();
     while (results.length < STEPS.length) {
       results.push(await engine.trainBatch({ voxelsHu, labels: LABELS, count: volumes }));
       states.push(await engine.exportState());
     }
-    finalLogits = logitsOfAll();
+    finalLogits = await logitsOfAll();
   });
 
   afterAll(() => engine.dispose());

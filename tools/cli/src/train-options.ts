@@ -227,7 +227,7 @@ function addEngineOptions(command: Command): Command {
     )
     .option(
       '--engine <name>',
-      'what computes: auto, simd, tensorflow (needs @tensorflow/tfjs-node-gpu or tfjs-node) or tfjs',
+      'what computes: auto, simd, tensorflow (needs @tensorflow/tfjs-node-gpu or tfjs-node), webgpu or tfjs',
       'auto',
     )
     .addOption(

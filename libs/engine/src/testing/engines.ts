@@ -6,8 +6,11 @@ import { registerSimdBackend } from '../simd-tfjs/register-simd-backend.ts';
 import { loadTensorflow, type LoadedTensorflow } from '../tfjs/load-tensorflow.ts';
 import { TensorflowEngine } from '../tfjs/tensorflow-engine.ts';
 import { TfjsEngine } from '../tfjs/tfjs-engine.ts';
+import { loadWebgpu } from '../webgpu/load-webgpu.ts';
+import { WebgpuEngine } from '../webgpu/webgpu-engine.ts';
+import { WEBGPU_FAULT } from './webgpu.ts';
 
-export type EngineUnderTest = SimdEngine | TfjsEngine | TensorflowEngine;
+export type EngineUnderTest = SimdEngine | TfjsEngine | TensorflowEngine | WebgpuEngine;
 
 export interface EngineCase {
   /** For the suite's title; says why where it is skipped. */
@@ -21,6 +24,11 @@ const tensorflowFault: string | undefined = await loadTensorflow().then(
   () => undefined,
   (error: unknown) => (error as Error).message,
 );
+
+/** A CPU in the GPU's place would take an hour: there its own test runs every kernel in small shapes. */
+const webgpuFault =
+  WEBGPU_FAULT ??
+  ((await loadWebgpu()).isGpu ? undefined : 'no GPU (webgpu-engine.test.ts runs without one)');
 
 /** The tensorflow engine's network runs on any backend of tfjs: here on ours, so that it is tested everywhere. */
 let simdBackend: Promise<unknown> | undefined;
@@ -51,6 +59,11 @@ export const ENGINE_CASES: readonly EngineCase[] = [
         { ...settings, engine: 'tensorflow' },
         { load: loadSimdBackend, groupSamples: 4 },
       ),
+  },
+  {
+    title: webgpuFault === undefined ? 'webgpu' : `webgpu [skipped: ${webgpuFault}]`,
+    isSkipped: webgpuFault !== undefined,
+    start: (settings) => WebgpuEngine.start({ ...settings, engine: 'webgpu' }),
   },
   {
     title: tensorflowFault === undefined ? 'tensorflow' : `tensorflow [skipped: ${tensorflowFault}]`,

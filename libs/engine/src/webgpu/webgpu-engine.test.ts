@@ -1,0 +1,194 @@
+import tf from '@tensorflow/tfjs';
+import { goldenVolume, GOLDEN_SHAPE } from '@lunastream/testing';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Batch, Engine, ModelTensor } from '../engine.ts';
+import type { EngineSettings } from '../engine-settings.ts';
+import { lunaParameters } from '../luna-model.ts';
+import { hashState } from '../model-state.ts';
+import { SimdEngine } from '../simd/simd-engine.ts';
+import { goldenParameter } from '../testing/golden-parameter.ts';
+import { WEBGPU_FAULT } from '../testing/webgpu.ts';
+import { loadWebgpu } from './load-webgpu.ts';
+import { startDawn } from './start-dawn.ts';
+import { WebgpuEngine } from './webgpu-engine.ts';
+
+/** Small, so that SwiftShader takes seconds: what runs is what runs on a GPU. */
+const CHUNK = { depth: 16, height: 16, width: 17 };
+const SIZE = CHUNK.depth * CHUNK.height * CHUNK.width;
+const SETTINGS: EngineSettings = {
+  engine: 'webgpu',
+  chunkShape: CHUNK,
+  learningRate: 0.001,
+  momentum: 0.99,
+  runSeed: 7,
+};
+
+/** The middle of golden volumes, labels alternating. */
+function goldenBatch(count: number): Batch {
+  const voxelsHu = new Float32Array(count * SIZE);
+  let offset = 0;
+  for (let sample = 0; sample < count; sample++) {
+    const volume = goldenVolume(sample);
+    for (let d = 8; d < 8 + CHUNK.depth; d++) {
+      for (let h = 16; h < 16 + CHUNK.height; h++) {
+        const start = (d * GOLDEN_SHAPE.height + h) * GOLDEN_SHAPE.width + 16;
+        voxelsHu.set(volume.subarray(start, start + CHUNK.width), offset);
+        offset += CHUNK.width;
+      }
+    }
+  }
+  return { voxelsHu, labels: Uint8Array.from({ length: count }, (_, sample) => sample % 2), count };
+}
+
+async function withGoldenParameters<Started extends Engine>(engine: Started): Promise<Started> {
+  const values = new Map(
+    lunaParameters(CHUNK).map((spec, index) => [spec.name, goldenParameter(spec, index)]),
+  );
+  const fresh = await engine.exportState();
+  await engine.importState(
+    fresh.map((tensor): ModelTensor => ({ ...tensor, values: values.get(tensor.name) ?? tensor.values })),
+  );
+  return engine;
+}
+
+/** Largest difference, relative to the largest value. */
+function distance(actual: Float32Array, expected: Float32Array): number {
+  const size = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6);
+  return actual.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0) / size;
+}
+
+function expectNear(
+  actual: readonly ModelTensor[],
+  expected: readonly ModelTensor[],
+  tolerance: number,
+): void {
+  expect(actual.map(({ name }) => name)).toEqual(expected.map(({ name }) => name));
+  for (const [index, { name, shape, values }] of actual.entries()) {
+    expect(shape, name).toEqual(expected[index]!.shape);
+    // Of the normalisation's two, sums over all voxels cancel to a hundredth and less of their terms.
+    const cancels = name.includes('tail_batchnorm.');
+    expect(distance(values, expected[index]!.values), name).toBeLessThan(
+      cancels ? 20 * tolerance : tolerance,
+    );
+  }
+}
+
+const title = WEBGPU_FAULT === undefined ? 'WebgpuEngine' : `WebgpuEngine [skipped: ${WEBGPU_FAULT}]`;
+
+describe.skipIf(WEBGPU_FAULT !== undefined)(title, () => {
+  const started: Engine[] = [];
+  afterEach(() => {
+    for (const engine of started.splice(0)) engine.dispose();
+  });
+  async function start(change: Partial<EngineSettings> = {}, groupSamples?: number): Promise<WebgpuEngine> {
+    const options = groupSamples === undefined ? {} : { groupSamples };
+    const { engine } = await WebgpuEngine.start({ ...SETTINGS, ...change }, options);
+    started.push(engine);
+    return engine;
+  }
+  async function startSimd(change: Partial<EngineSettings> = {}): Promise<SimdEngine> {
+    const { engine } = await SimdEngine.start({ ...SETTINGS, ...change, engine: 'simd', threads: 1 });
+    started.push(engine);
+    return engine;
+  }
+
+  it('makes three steps of the golden model as the simd engine does, and keeps its tensors constant', async () => {
+    const engine = await withGoldenParameters(await start({}, 1));
+    const reference = await withGoldenParameters(await startSimd());
+    // Two groups: their gradients are added.
+    const batch = goldenBatch(2);
+    const tensors: number[] = [];
+    for (let step = 0; step < 3; step++) {
+      const actual = await engine.trainBatch(batch);
+      const expected = await reference.trainBatch(batch);
+      expect(distance(actual.losses, expected.losses), `losses of step ${step}`).toBeLessThan(1e-5);
+      expect(distance(actual.probabilities, expected.probabilities)).toBeLessThan(1e-5);
+      expectNear(await engine.exportGradients(), await reference.exportGradients(), 1e-4);
+      tensors.push(tf.memory().numTensors);
+    }
+    expectNear(await engine.exportState(), await reference.exportState(), 1e-4);
+    expect(tensors).toEqual([tensors[0], tensors[0], tensors[0]]);
+  });
+
+  it('shows the layers of a sample as the simd engine does', async () => {
+    const engine = await withGoldenParameters(await start());
+    const reference = await withGoldenParameters(await startSimd());
+    const { voxelsHu } = goldenBatch(1);
+    expectNear(await engine.inspectSample(voxelsHu), await reference.inspectSample(voxelsHu), 1e-5);
+  });
+
+  it('gives equal bits for equal steps, from an imported state too', async () => {
+    const batch = goldenBatch(1);
+    const first = await start();
+    await first.trainBatch(batch);
+    const second = await start({ runSeed: 99 });
+    await second.importState(await first.exportState());
+    await first.trainBatch(batch);
+    await second.trainBatch(batch);
+    expect(hashState(await second.exportState())).toBe(hashState(await first.exportState()));
+  });
+
+  it('evaluates a sample alone as in a batch, bit by bit, and changes nothing', async () => {
+    const engine = await start();
+    const before = hashState(await engine.exportState());
+    const batch = goldenBatch(2);
+    const together = await engine.evaluateBatch(batch);
+    const alone = await engine.evaluateBatch({
+      voxelsHu: batch.voxelsHu.subarray(SIZE),
+      labels: batch.labels.subarray(1),
+      count: 1,
+    });
+    expect(alone.losses[0]).toBe(together.losses[1]);
+    expect(alone.probabilities[0]).toBe(together.probabilities[1]);
+    expect(hashState(await engine.exportState())).toBe(before);
+  });
+
+  it.each<[string, Partial<EngineSettings>]>([
+    ['adam and clipping', { optimizer: 'adam', weightDecay: 0.01, largestGradientNorm: 0.5 }],
+    ['weighted focal loss and sgd with decay', { positiveWeight: 3, focusing: 2, weightDecay: 0.1 }],
+  ])('learns by %s as the simd engine does', async (_, rules) => {
+    const engine = await start(rules);
+    const reference = await startSimd(rules);
+    const batch = { ...goldenBatch(1), labels: Float32Array.of(0.75) };
+    const actual = await engine.trainBatch(batch, 0.01);
+    const expected = await reference.trainBatch(batch, 0.01);
+    expect(distance(actual.losses, expected.losses)).toBeLessThan(1e-5);
+    expectNear(await engine.exportGradients(), await reference.exportGradients(), 1e-4);
+    // Adam divides by a gradient's own size: small gradients' rounding shows in full.
+    expectNear(await engine.exportState(), await reference.exportState(), 1e-3);
+  });
+
+  it('refuses bad voxels before the device sees them', async () => {
+    const engine = await start();
+    const batch = goldenBatch(1);
+    batch.voxelsHu[5] = Number.NaN;
+    await expect(engine.trainBatch(batch)).rejects.toThrow('voxel 5 of sample 0 must be finite, got NaN');
+  });
+
+  it('is not chosen by itself where a CPU computes in place of a GPU', async () => {
+    const loaded = { ...(await loadWebgpu()), isGpu: false, device: 'SwiftShader' };
+    await expect(WebgpuEngine.startOnGpu(SETTINGS, () => Promise.resolve(loaded))).rejects.toThrow(
+      'Cannot start engine webgpu: found no GPU, only SwiftShader',
+    );
+  });
+});
+
+describe('startDawn()', () => {
+  it('says what to do where its optional module is missing', async () => {
+    const missing = Object.assign(new Error("Cannot find package 'webgpu' imported from here"), {
+      code: 'ERR_MODULE_NOT_FOUND',
+    });
+    await expect(startDawn(() => Promise.reject(missing))).rejects.toThrow(
+      'Cannot start engine webgpu: webgpu is not installed (npm install --include=optional)',
+    );
+  });
+
+  it('tells a module that does not load from one that is missing, and an adapter that is not there', async () => {
+    await expect(startDawn(() => Promise.reject(new Error('GLIBC_2.34 not found\nmore')))).rejects.toThrow(
+      /webgpu is installed but does not load: GLIBC_2.34 not found$/,
+    );
+    const gpu = { requestAdapter: () => Promise.resolve(null) } as unknown as GPU;
+    const dawn = { create: () => gpu, globals: {} };
+    await expect(startDawn(() => Promise.resolve(dawn))).rejects.toThrow(/no GPU answers \(its driver must/);
+  });
+});

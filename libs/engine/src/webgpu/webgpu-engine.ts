@@ -1,0 +1,338 @@
+import tf from '@tensorflow/tfjs';
+import type { Tensor, TensorInfo } from '@tensorflow/tfjs';
+import { assertBatchShape, assertFiniteVoxels } from '../assert-batch.ts';
+import type { Batch, BatchResult, Engine, ModelState, ModelTensor } from '../engine.ts';
+import { trainingRules, type EngineSettings, type TrainingRules } from '../engine-settings.ts';
+import { EngineUnavailableError } from '../errors.ts';
+import { initialiseLunaModel } from '../initialise-luna-model.ts';
+import {
+  batchStatistics,
+  FIXED_STATISTICS,
+  INITIAL_RUNNING_STATISTICS,
+  normaliseVoxels,
+  updateRunningStatistics,
+  type InputStatistics,
+  type RunningStatistics,
+} from '../input-normalisation.ts';
+import { sampleLoss } from '../loss.ts';
+import { CLASS_COUNT, countParameters, lunaParameters, type ParameterSpec } from '../luna-model.ts';
+import { fromModelState, startTrainingState, toModelState, type TrainingState } from '../model-state.ts';
+import { adamStep, OPTIMIZER_SLOTS } from '../optimizers.ts';
+import { channelsFirst, type Logits } from '../tfjs/device-engine.ts';
+import { runKernel, type GpuKernel } from './kernels/gpu-kernel.ts';
+import { copyKernel } from './kernels/layer-kernels.ts';
+import { squareSumKernel, updateKernel, type UpdateStep } from './kernels/update-kernels.ts';
+import { loadWebgpu, useWebgpu, type LoadedWebgpu } from './load-webgpu.ts';
+import { fromBlocks, parameterBlocks, toBlock, type ParameterBlock } from './parameter-blocks.ts';
+import { WebgpuNetwork } from './webgpu-network.ts';
+
+/** A step's activations of 128 samples of 32x48x48 take some 2 GB. */
+const GROUP_SAMPLES = 128;
+
+export interface WebgpuEngineOptions {
+  readonly load?: () => Promise<LoadedWebgpu>;
+  /** Samples that pass the network together: the device's memory grows with it, results do not depend on it but by rounding. */
+  readonly groupSamples?: number;
+}
+
+/** Samples that pass the network together, on the device. */
+interface Group {
+  readonly normalised: Tensor;
+  readonly labels: Tensor;
+  readonly samples: number;
+}
+
+/**
+ * LunaModel on any GPU with a Vulkan, Metal or D3D12 driver. Model and optimizer live on the device; of a step only the
+ * logits come back, and they are waited for once, when all of it is on the queue.
+ */
+export class WebgpuEngine implements Engine {
+  readonly name = 'webgpu';
+  readonly device: string;
+  readonly parameterCount: number;
+  readonly #settings: EngineSettings;
+  readonly #rules: TrainingRules;
+  readonly #loaded: LoadedWebgpu;
+  readonly #specs: readonly ParameterSpec[];
+  readonly #blocks: readonly ParameterBlock[];
+  readonly #network: WebgpuNetwork;
+  readonly #groupSamples: number;
+  /** Of each block its values and then its slots, changed in place. */
+  #states: Tensor[] = [];
+  #gradients: Tensor[] = [];
+  #steps = 0;
+  #running: RunningStatistics;
+
+  private constructor(settings: EngineSettings, loaded: LoadedWebgpu, groupSamples: number) {
+    this.#settings = settings;
+    this.#rules = trainingRules(settings);
+    this.#loaded = loaded;
+    this.device = loaded.device;
+    this.#specs = lunaParameters(settings.chunkShape);
+    this.parameterCount = countParameters(this.#specs);
+    this.#blocks = parameterBlocks(this.#specs);
+    useWebgpu();
+    this.#network = new WebgpuNetwork(loaded.backend, settings.chunkShape);
+    this.#groupSamples = this.#network.groupSize(groupSamples);
+    this.#running = this.#measuresBatches()
+      ? INITIAL_RUNNING_STATISTICS
+      : { ...FIXED_STATISTICS, batchesTracked: 0 };
+    const parameters = initialiseLunaModel(this.#specs, settings.runSeed);
+    this.#takeState(startTrainingState(parameters, this.#rules.optimizer.optimizer, this.#running));
+  }
+
+  /**
+   * A new model from checked settings, and why it computes where it does.
+   * @throws EngineUnavailableError where Dawn or an adapter is missing.
+   */
+  static async start(
+    settings: EngineSettings,
+    { load = loadWebgpu, groupSamples = GROUP_SAMPLES }: WebgpuEngineOptions = {},
+  ): Promise<{ engine: WebgpuEngine; reason: string }> {
+    const loaded = await load();
+    const engine = new WebgpuEngine(settings, loaded, groupSamples);
+    const found = loaded.isGpu ? 'WebGPU found a GPU' : 'WebGPU found no GPU and computes on the CPU, slowly';
+    return { engine, reason: `${found}: ${loaded.device}` };
+  }
+
+  /** As `start`, but only on a GPU. */
+  static async startOnGpu(
+    settings: EngineSettings,
+    load = loadWebgpu,
+  ): Promise<{ engine: WebgpuEngine; reason: string }> {
+    const loaded = await load();
+    if (!loaded.isGpu) throw new EngineUnavailableError('webgpu', `found no GPU, only ${loaded.device}`);
+    return WebgpuEngine.start(settings, { load: () => Promise.resolve(loaded) });
+  }
+
+  async trainBatch(batch: Batch, learningRate = this.#settings.learningRate): Promise<BatchResult> {
+    this.#check(batch);
+    const measured = this.#measuresBatches() ? batchStatistics(batch.voxelsHu) : undefined;
+    const parameters = this.#states;
+    let sums: Tensor[] = [];
+    const logits = this.#forEachGroup(batch, measured ?? this.#running, (group) => {
+      const pass = this.#network.forward(group, parameters);
+      const { labels } = group;
+      const { loss } = this.#rules;
+      const fresh = this.#network.backward(pass, { parameters, labels, loss, batchSamples: batch.count });
+      const added = fresh.map((gradient, index) =>
+        sums.length === 0 ? gradient : tf.add(sums[index]!, gradient),
+      );
+      if (sums.length > 0) tf.dispose([...sums, ...fresh]);
+      sums = added;
+      return pass.logits;
+    });
+    tf.dispose(this.#gradients);
+    this.#gradients = sums;
+    this.#step(learningRate);
+    if (measured !== undefined) {
+      this.#running = updateRunningStatistics(this.#running, measured, batch.voxelsHu.length);
+    }
+    return this.#results(batch, logits);
+  }
+
+  async evaluateBatch(batch: Batch): Promise<BatchResult> {
+    this.#check(batch);
+    const logits = this.#forEachGroup(batch, this.#running, (group) => {
+      const pass = this.#network.forward(group, this.#states);
+      this.#network.disposeActivations(pass);
+      return pass.logits;
+    });
+    return this.#results(batch, logits);
+  }
+
+  /** Evaluation's logits [not nodule, nodule] of one chunk in HU: what the reference values are given as. */
+  async inferLogits(voxelsHu: Float32Array): Promise<Logits> {
+    const values = (await this.inspectSample(voxelsHu)).at(-1)!.values;
+    return [values[0]!, values[1]!];
+  }
+
+  async exportGradients(): Promise<readonly ModelTensor[]> {
+    if (this.#gradients.length === 0) return [];
+    useWebgpu();
+    const values = await Promise.all(this.#gradients.map((gradient) => gradient.data<'float32'>()));
+    this.#loaded.assertSound();
+    const arrays = fromBlocks(this.#blocks, values);
+    return this.#specs.map(({ name, shape }, index) => ({ name, shape, values: arrays[index]! }));
+  }
+
+  async inspectSample(voxelsHu: Float32Array): Promise<readonly ModelTensor[]> {
+    const batch = { voxelsHu, labels: Float32Array.of(0), count: 1 };
+    this.#check(batch);
+    const { depth, height, width } = this.#settings.chunkShape;
+    const normalised = normaliseVoxels(voxelsHu, this.#running, this.#rules.inputNormalisation);
+    const group = this.#upload(normalised, batch.labels);
+    const pass = this.#network.forward(group, this.#states);
+    const [scale, shift] = (await this.#read())[0]!.subarray(this.#blocks[0]!.size - 2);
+    const input = normalised.map((value) => scale! * value + shift!);
+    const layers: ModelTensor[] = [{ name: 'input', shape: [1, depth, height, width], values: input }];
+    for (const [block, { middle, pooled }] of pass.blocks.entries()) {
+      for (const [name, layer] of [
+        ['.conv1', middle],
+        ['', pooled],
+      ] as const) {
+        const [, ...sides] = layer.shape as [number, number, number, number, number];
+        layers.push(channelsFirst(`block${block + 1}${name}`, await layer.data<'float32'>(), sides));
+      }
+    }
+    const values = (await pass.logits.data<'float32'>()).slice();
+    this.#loaded.assertSound();
+    useWebgpu();
+    this.#network.disposeActivations(pass);
+    tf.dispose([group.normalised, group.labels, pass.logits]);
+    return [...layers, { name: 'head_linear', shape: [CLASS_COUNT], values }];
+  }
+
+  async exportState(): Promise<ModelState> {
+    useWebgpu();
+    const states = await this.#read();
+    const slots = OPTIMIZER_SLOTS[this.#rules.optimizer.optimizer].length;
+    const arraysAt = (slot: number) =>
+      fromBlocks(
+        this.#blocks,
+        states.map((values, block) => {
+          const { size } = this.#blocks[block]!;
+          return values.subarray(slot * size, (slot + 1) * size);
+        }),
+      );
+    const state: TrainingState = {
+      parameters: arraysAt(0),
+      slots: Array.from({ length: slots }, (_, slot) => arraysAt(slot + 1)),
+      steps: this.#steps,
+      running: this.#running,
+    };
+    return toModelState(state, this.#specs, this.#rules.optimizer.optimizer);
+  }
+
+  // `async` turns faults into rejections.
+  // eslint-disable-next-line @typescript-eslint/require-await
+  async importState(state: ModelState): Promise<void> {
+    const checked = fromModelState(state, this.#specs, this.#rules.optimizer.optimizer);
+    useWebgpu();
+    this.#takeState(checked);
+  }
+
+  dispose(): void {
+    useWebgpu();
+    tf.dispose([...this.#states, ...this.#gradients]);
+    this.#states = [];
+    this.#gradients = [];
+  }
+
+  #measuresBatches(): boolean {
+    return this.#rules.inputNormalisation === 'batch';
+  }
+
+  #check(batch: Batch): void {
+    assertBatchShape(batch, this.#settings.chunkShape);
+    assertFiniteVoxels(batch);
+    useWebgpu();
+  }
+
+  #takeState({ parameters, slots, steps, running }: TrainingState): void {
+    tf.dispose(this.#states);
+    this.#states = this.#blocks.map((block) => {
+      const values = new Float32Array(block.size * (1 + slots.length));
+      for (const [index, arrays] of [parameters, ...slots].entries()) {
+        values.set(toBlock(block, arrays), index * block.size);
+      }
+      return tf.tensor1d(values);
+    });
+    this.#steps = steps;
+    this.#running = running;
+  }
+
+  #upload(normalised: Float32Array, labels: ArrayLike<number>): Group {
+    return {
+      normalised: tf.tensor1d(normalised),
+      labels: tf.tensor1d(Float32Array.from(labels)),
+      samples: labels.length,
+    };
+  }
+
+  /** Gives the groups' logits, on the device. */
+  #forEachGroup(
+    { voxelsHu, labels, count }: Batch,
+    statistics: InputStatistics,
+    run: (group: Group) => Tensor,
+  ): Tensor[] {
+    const size = voxelsHu.length / count;
+    const logits: Tensor[] = [];
+    for (let first = 0; first < count; first += this.#groupSamples) {
+      const end = Math.min(first + this.#groupSamples, count);
+      const chunks = voxelsHu.subarray(first * size, end * size);
+      const normalised = normaliseVoxels(chunks, statistics, this.#rules.inputNormalisation);
+      const group = this.#upload(normalised, labels.subarray(first, end));
+      logits.push(run(group));
+      tf.dispose([group.normalised, group.labels]);
+    }
+    return logits;
+  }
+
+  async #results({ labels, count }: Batch, groups: readonly Tensor[]): Promise<BatchResult> {
+    const read = await Promise.all(groups.map((logits) => logits.data<'float32'>()));
+    this.#loaded.assertSound();
+    useWebgpu();
+    tf.dispose([...groups]);
+    const losses = new Float32Array(count);
+    const probabilities = new Float32Array(count);
+    let sample = 0;
+    for (const values of read) {
+      for (let index = 0; index < values.length; index += CLASS_COUNT, sample++) {
+        const pair = [values[index]!, values[index + 1]!] as const;
+        const { loss, probability } = sampleLoss(pair, labels[sample]!, this.#rules.loss);
+        losses[sample] = loss;
+        probabilities[sample] = probability;
+      }
+    }
+    return { losses, probabilities };
+  }
+
+  #step(learningRate: number): void {
+    const { optimizer, largestGradientNorm } = this.#rules;
+    // Clipping is the kernels' own.
+    const size = { learningRate, gradientScale: 1 };
+    const update: UpdateStep =
+      optimizer.optimizer === 'sgd'
+        ? {
+            kind: 'sgd',
+            step: {
+              learningRate,
+              gradientScale: 1,
+              momentum: optimizer.momentum,
+              weightDecay: optimizer.weightDecay,
+            },
+          }
+        : {
+            kind: 'adam',
+            step: adamStep(optimizer, ++this.#steps, size),
+          };
+    const squares: Tensor[] = [];
+    if (largestGradientNorm !== undefined) {
+      const sum = tf.tensor1d([0]);
+      for (const gradient of this.#gradients) this.#runInto(sum, squareSumKernel(gradient.size), gradient);
+      squares.push(sum);
+    }
+    for (const [block, state] of this.#states.entries()) {
+      const kernel = updateKernel(this.#blocks[block]!.size, update, largestGradientNorm);
+      this.#runInto(state, kernel, this.#gradients[block]!, ...squares);
+    }
+    tf.dispose(squares);
+  }
+
+  #runInto(into: TensorInfo, kernel: GpuKernel, ...tensors: readonly TensorInfo[]): void {
+    runKernel(this.#loaded.backend, kernel, tensors, into);
+  }
+
+  /** Values of all blocks' states. */
+  async #read(): Promise<Float32Array[]> {
+    const copies = this.#states.map((state) =>
+      tf.engine().makeTensorFromTensorInfo(runKernel(this.#loaded.backend, copyKernel(state.size), [state])),
+    );
+    const values = await Promise.all(copies.map((copy) => copy.data<'float32'>()));
+    this.#loaded.assertSound();
+    useWebgpu();
+    tf.dispose(copies);
+    return values;
+  }
+}
