@@ -10,6 +10,8 @@ const NEVER_LOADED_FOLDERS =
 const OWN_TEST = /\.test\.js$|^(?:libs|services|tools)\/[^/]+\/dist\/src\/testing\//;
 /** Native builds for other C libraries and versions of Node: the images have glibc and Node-API. */
 const OTHER_BUILDS = /\.(?:musl|abi\d+(?:\.glibc|\.musl)?)\.node$/;
+/** Dawn's addons for systems that no image has. */
+const OTHER_SYSTEMS = /\/webgpu\/dist\/(?:darwin|win32)-/;
 /** tfjs as one file for browsers, beside the modules that Node loads. */
 const BROWSER_BUNDLE =
   /\/@tensorflow\/[^/]+\/dist\/tf[^/]*\.(?:fesm|es2017|min)[^/]*\.js$|\/@tensorflow\/[^/]+\/src\//;
@@ -20,7 +22,13 @@ const BUNDLER_BUILD = /\/@opentelemetry\/[^/]+\/build\/(?:esm|esnext)\//;
 /** Whether the file at `path`, relative to the root of an install, may be loaded. Licences always stay. */
 export function isNeeded(path) {
   if (/(?:^|\/)(?:licen[cs]e|notice|copying)[^/]*$/i.test(path)) return true;
-  return ![NEVER_LOADED, NEVER_LOADED_FOLDERS, OWN_TEST, OTHER_BUILDS, BROWSER_BUNDLE, BUNDLER_BUILD].some(
-    (rule) => rule.test(path),
-  );
+  return ![
+    NEVER_LOADED,
+    NEVER_LOADED_FOLDERS,
+    OWN_TEST,
+    OTHER_BUILDS,
+    OTHER_SYSTEMS,
+    BROWSER_BUNDLE,
+    BUNDLER_BUILD,
+  ].some((rule) => rule.test(path));
 }

@@ -87,14 +87,16 @@ describe('dependencyFaults()', () => {
     });
   });
 
-  it('accepts an optional peer that sources import where it is installed, and no other peer', async () => {
+  it('accepts an optional dependency or peer that sources import where it is installed, and no other peer', async () => {
     const files = {
       'services/scanner/package.json': {
         name: '@lunastream/scanner',
+        optionalDependencies: { prebuilt: '1.0.0' },
         peerDependencies: { native: '1.0.0', firm: '1.0.0' },
         peerDependenciesMeta: { native: { optional: true } },
       },
-      'services/scanner/src/main.ts': "await import('native'); await import('firm');",
+      'services/scanner/src/main.ts':
+        "await import('native'); await import('firm'); await import('prebuilt');",
     };
     await withWorkspace(files, (root, [, , scanner]) => {
       expect(dependencyFaults(root, scanner!)).toEqual([

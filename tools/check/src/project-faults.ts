@@ -20,11 +20,12 @@ interface StatedPackages {
   readonly allowed: readonly string[];
 }
 
-/** Packages that a project uses where they are installed: stated as optional peers, in no other list. */
-function optionalPeers({
-  manifest: { peerDependencies = {}, peerDependenciesMeta = {} },
+/** Packages that a project uses where they are installed: optional dependencies and optional peers, in no other list. */
+function optionalPackages({
+  manifest: { optionalDependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} },
 }: Project): string[] {
-  return Object.keys(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional === true);
+  const peers = Object.keys(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional === true);
+  return [...Object.keys(optionalDependencies), ...peers];
 }
 
 /**
@@ -33,7 +34,7 @@ function optionalPeers({
  */
 function wantedDependencies(root: string, project: Project) {
   const { production, testOnly } = readPackageImports(root, project);
-  const optional = optionalPeers(project);
+  const optional = optionalPackages(project);
   const required = [...production].filter((name) => name !== TESTING_PACKAGE && !optional.includes(name));
   const allowed = [...production, ...testOnly].filter((name) => !required.includes(name));
   return {

@@ -60,9 +60,20 @@ export function fromBlocks(
   return arrays;
 }
 
-/** Multiply-adds aside, what a convolution's block holds: its channels. */
-export function channelsOf({ shape }: ParameterSpec): { readonly inputs: number; readonly outputs: number } {
-  return { inputs: shape[1]!, outputs: shape[0]! };
+/** What of the blocks is trained where parameters before `firstTrained`, a place in `lunaParameters`, are frozen. */
+export interface TrainedBlocks {
+  /** Place of the first block that has something to train. */
+  readonly first: number;
+  /** How many values of each block from there on are trained: the first block's normalisation comes last in it. */
+  readonly lengths: readonly number[];
+}
+
+export function trainedBlocks(blocks: readonly ParameterBlock[], firstTrained: number): TrainedBlocks {
+  const lengths = blocks.map(({ parts }) =>
+    parts.reduce((sum, { index, size }) => sum + (index >= firstTrained ? size : 0), 0),
+  );
+  const first = lengths.findIndex((length) => length > 0);
+  return { first, lengths: lengths.slice(first) };
 }
 
 export const FILTER: readonly [number, number, number] = [KERNEL_SIDE, KERNEL_SIDE, KERNEL_SIDE];

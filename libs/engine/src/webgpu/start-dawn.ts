@@ -1,4 +1,3 @@
-/// <reference types="@webgpu/types" />
 /**
  * Finds a GPU through Dawn, the WebGPU implementation of Chromium, which npm's `webgpu` package brings as a prebuilt addon: no
  * CUDA, only the driver's Vulkan (Linux), Metal or D3D12.

@@ -145,6 +145,7 @@ describe.skipIf(WEBGPU_FAULT !== undefined)(title, () => {
 
   it.each<[string, Partial<EngineSettings>]>([
     ['adam and clipping', { optimizer: 'adam', weightDecay: 0.01, largestGradientNorm: 0.5 }],
+    ['sgd of the head and two blocks', { fineTuneDepth: 3, largestGradientNorm: 0.1 }],
     ['weighted focal loss and sgd with decay', { positiveWeight: 3, focusing: 2, weightDecay: 0.1 }],
   ])('learns by %s as the simd engine does', async (_, rules) => {
     const engine = await start(rules);

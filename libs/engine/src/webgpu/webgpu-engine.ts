@@ -15,7 +15,13 @@ import {
   type RunningStatistics,
 } from '../input-normalisation.ts';
 import { sampleLoss } from '../loss.ts';
-import { CLASS_COUNT, countParameters, lunaParameters, type ParameterSpec } from '../luna-model.ts';
+import {
+  CLASS_COUNT,
+  countParameters,
+  firstTrainedParameter,
+  lunaParameters,
+  type ParameterSpec,
+} from '../luna-model.ts';
 import { fromModelState, startTrainingState, toModelState, type TrainingState } from '../model-state.ts';
 import { adamStep, OPTIMIZER_SLOTS } from '../optimizers.ts';
 import { channelsFirst, type Logits } from '../tfjs/device-engine.ts';
@@ -23,7 +29,14 @@ import { runKernel, type GpuKernel } from './kernels/gpu-kernel.ts';
 import { copyKernel } from './kernels/layer-kernels.ts';
 import { squareSumKernel, updateKernel, type UpdateStep } from './kernels/update-kernels.ts';
 import { loadWebgpu, useWebgpu, type LoadedWebgpu } from './load-webgpu.ts';
-import { fromBlocks, parameterBlocks, toBlock, type ParameterBlock } from './parameter-blocks.ts';
+import {
+  fromBlocks,
+  parameterBlocks,
+  toBlock,
+  trainedBlocks,
+  type ParameterBlock,
+  type TrainedBlocks,
+} from './parameter-blocks.ts';
 import { WebgpuNetwork } from './webgpu-network.ts';
 
 /** A step's activations of 128 samples of 32x48x48 take some 2 GB. */
@@ -56,9 +69,12 @@ export class WebgpuEngine implements Engine {
   readonly #specs: readonly ParameterSpec[];
   readonly #blocks: readonly ParameterBlock[];
   readonly #network: WebgpuNetwork;
+  readonly #firstTrained: number;
+  readonly #trained: TrainedBlocks;
   readonly #groupSamples: number;
   /** Of each block its values and then its slots, changed in place. */
   #states: Tensor[] = [];
+  /** Of the blocks that are trained. */
   #gradients: Tensor[] = [];
   #steps = 0;
   #running: RunningStatistics;
@@ -71,6 +87,8 @@ export class WebgpuEngine implements Engine {
     this.#specs = lunaParameters(settings.chunkShape);
     this.parameterCount = countParameters(this.#specs);
     this.#blocks = parameterBlocks(this.#specs);
+    this.#firstTrained = firstTrainedParameter(this.#specs, this.#rules.fineTuneDepth);
+    this.#trained = trainedBlocks(this.#blocks, this.#firstTrained);
     useWebgpu();
     this.#network = new WebgpuNetwork(loaded.backend, settings.chunkShape);
     this.#groupSamples = this.#network.groupSize(groupSamples);
@@ -112,9 +130,13 @@ export class WebgpuEngine implements Engine {
     let sums: Tensor[] = [];
     const logits = this.#forEachGroup(batch, measured ?? this.#running, (group) => {
       const pass = this.#network.forward(group, parameters);
-      const { labels } = group;
-      const { loss } = this.#rules;
-      const fresh = this.#network.backward(pass, { parameters, labels, loss, batchSamples: batch.count });
+      const fresh = this.#network.backward(pass, {
+        parameters,
+        labels: group.labels,
+        loss: this.#rules.loss,
+        batchSamples: batch.count,
+        firstTrained: this.#trained.first,
+      });
       const added = fresh.map((gradient, index) =>
         sums.length === 0 ? gradient : tf.add(sums[index]!, gradient),
       );
@@ -152,8 +174,11 @@ export class WebgpuEngine implements Engine {
     useWebgpu();
     const values = await Promise.all(this.#gradients.map((gradient) => gradient.data<'float32'>()));
     this.#loaded.assertSound();
-    const arrays = fromBlocks(this.#blocks, values);
-    return this.#specs.map(({ name, shape }, index) => ({ name, shape, values: arrays[index]! }));
+    const frozen = this.#blocks.slice(0, this.#trained.first).map(({ size }) => new Float32Array(size));
+    const arrays = fromBlocks(this.#blocks, [...frozen, ...values]);
+    return this.#specs
+      .map(({ name, shape }, index) => ({ name, shape, values: arrays[index]! }))
+      .slice(this.#firstTrained);
   }
 
   async inspectSample(voxelsHu: Float32Array): Promise<readonly ModelTensor[]> {
@@ -291,31 +316,30 @@ export class WebgpuEngine implements Engine {
   #step(learningRate: number): void {
     const { optimizer, largestGradientNorm } = this.#rules;
     // Clipping is the kernels' own.
-    const size = { learningRate, gradientScale: 1 };
+    const stepSize = { learningRate, gradientScale: 1 };
     const update: UpdateStep =
       optimizer.optimizer === 'sgd'
         ? {
             kind: 'sgd',
-            step: {
-              learningRate,
-              gradientScale: 1,
-              momentum: optimizer.momentum,
-              weightDecay: optimizer.weightDecay,
-            },
+            step: { ...stepSize, momentum: optimizer.momentum, weightDecay: optimizer.weightDecay },
           }
         : {
             kind: 'adam',
-            step: adamStep(optimizer, ++this.#steps, size),
+            step: adamStep(optimizer, ++this.#steps, stepSize),
           };
     const squares: Tensor[] = [];
     if (largestGradientNorm !== undefined) {
       const sum = tf.tensor1d([0]);
-      for (const gradient of this.#gradients) this.#runInto(sum, squareSumKernel(gradient.size), gradient);
+      for (const [index, gradient] of this.#gradients.entries()) {
+        this.#runInto(sum, squareSumKernel(this.#trained.lengths[index]!), gradient);
+      }
       squares.push(sum);
     }
-    for (const [block, state] of this.#states.entries()) {
-      const kernel = updateKernel(this.#blocks[block]!.size, update, largestGradientNorm);
-      this.#runInto(state, kernel, this.#gradients[block]!, ...squares);
+    for (const [index, gradient] of this.#gradients.entries()) {
+      const block = this.#trained.first + index;
+      const size = { length: this.#blocks[block]!.size, trained: this.#trained.lengths[index]! };
+      const kernel = updateKernel(size, update, largestGradientNorm);
+      this.#runInto(this.#states[block]!, kernel, gradient, ...squares);
     }
     tf.dispose(squares);
   }

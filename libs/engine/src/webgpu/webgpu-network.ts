@@ -52,6 +52,16 @@ interface BlockGeometry {
   readonly pool: PoolGeometry;
 }
 
+export interface BackwardOptions {
+  readonly parameters: readonly Tensor[];
+  /** Of the group's samples. */
+  readonly labels: Tensor;
+  readonly loss: LossSettings;
+  readonly batchSamples: number;
+  /** Place in `parameters`. */
+  readonly firstTrained: number;
+}
+
 /** Parameters are tensors of `parameterBlocks`; what follows the parameters in them is not looked at. */
 export class WebgpuNetwork {
   readonly #backend: WebGPUBackend;
@@ -84,45 +94,40 @@ export class WebgpuNetwork {
     return { blocks, logits: this.#run(headKernel(this.#head(samples)), x, parameters.at(-1)!) };
   }
 
-  /** Gradients of all blocks of parameters, for the group's share of a batch of `batchSamples`; frees the pass. */
-  backward(
-    pass: ForwardPass,
-    {
-      parameters,
-      labels,
-      loss,
-      batchSamples,
-    }: {
-      readonly parameters: readonly Tensor[];
-      readonly labels: Tensor;
-      readonly loss: LossSettings;
-      readonly batchSamples: number;
-    },
-  ): Tensor[] {
+  /**
+   * Gradients of the blocks of parameters from `firstTrained` on (an even place: whole blocks of the network), for the group's
+   * share of a batch of `batchSamples`. Frees the pass but its logits.
+   */
+  backward(pass: ForwardPass, { parameters, labels, ...rules }: BackwardOptions): Tensor[] {
     const samples = labels.size;
-    const slopes = this.#run(lossGradientKernel(samples, { ...loss, batchSamples }), pass.logits, labels);
+    const slopes = this.#run(lossGradientKernel(samples, { ...rules.loss, ...rules }), pass.logits, labels);
     const head = this.#head(samples);
     const features = pass.blocks.at(-1)!.pooled;
     const gradients = [this.#run(headGradientKernel(head), features, slopes)];
     let dy = this.#run(featureGradientKernel(head), slopes, parameters.at(-1)!);
     slopes.dispose();
     for (const [block, geometry] of [...this.#geometry(samples).entries()].reverse()) {
-      const { input, middle, output, pooled } = pass.blocks[block]!;
+      if (2 * block < rules.firstTrained) break;
+      const { input, middle, output } = pass.blocks[block]!;
       const { first, second, pool } = geometry;
       const atOutput = this.#run(maxPoolGradientKernel(pool), output, dy);
-      tf.dispose([dy, pooled]);
+      dy.dispose();
       gradients.unshift(this.#parameterGradient(second, middle, { dy: atOutput, mask: output }));
       const ofSecond = inputGradientKernel(second, { mask: true });
-      const atMiddle = this.#run(ofSecond, atOutput, parameters[2 * block + 1]!, output);
-      tf.dispose([atOutput, output]);
-      const masked = { dy: atMiddle, mask: middle };
-      if (block === 0) gradients.unshift(this.#firstLayerGradient(first, input, masked, parameters[0]!));
-      else {
+      const masked = { dy: this.#run(ofSecond, atOutput, parameters[2 * block + 1]!, output), mask: middle };
+      atOutput.dispose();
+      if (block === 0) {
+        gradients.unshift(this.#firstLayerGradient(first, input, masked, parameters[0]!));
+      } else {
         gradients.unshift(this.#parameterGradient(first, input, masked));
-        dy = this.#run(inputGradientKernel(first, { mask: true }), atMiddle, parameters[2 * block]!, middle);
       }
-      tf.dispose([atMiddle, middle]);
+      if (2 * block > rules.firstTrained) {
+        dy = this.#run(inputGradientKernel(first, { mask: true }), masked.dy, parameters[2 * block]!, middle);
+      }
+      masked.dy.dispose();
     }
+    if (!dy.isDisposed) dy.dispose();
+    this.disposeActivations(pass);
     return gradients;
   }
 

@@ -38,23 +38,37 @@ export function tileRows({ threads, rowsPerThread, columnsPerThread, columns }: 
   return (threads * rowsPerThread * columnsPerThread) / columns;
 }
 
-const roundUp = (value: number, step: number) => Math.ceil(value / step) * step;
+const LARGEST_COLUMNS = 64;
+const FEWEST_THREADS = 32;
+/** Two for each multiprocessor of an H200. */
+const FEWEST_WORKGROUPS = 264;
+
+/** Columns of a tile: 4, 8, 16, 32 or 64. */
+function tileColumns(columns: number): number {
+  return Math.min(LARGEST_COLUMNS, Math.max(4, 2 ** Math.ceil(Math.log2(columns))));
+}
 
 /**
  * For output positions x output channels. Made for an H200 (132 multiprocessors, 64 K registers and up to 227 KiB of shared
  * memory each): 32 to 64 sums in registers for each 12 to 16 values read from workgroup memory, 10 to 20 KiB of it, so that
  * several workgroups share a multiprocessor. Untuned: no such GPU was at hand.
  */
-export function convolutionTile(columns: number): TileShape {
-  const wide = Math.min(64, roundUp(columns, columns > 16 ? 32 : columns > 8 ? 16 : columns > 4 ? 8 : 4));
-  if (wide === 4) return { threads: 128, rowsPerThread: 4, columnsPerThread: 4, columns: 4, depth: 8 };
+export function convolutionTile(columns: number, positions: number): TileShape {
+  const wide = tileColumns(columns);
   const columnsPerThread = wide > 16 ? 8 : 4;
-  return { threads: 128, rowsPerThread: 8, columnsPerThread, columns: wide, depth: 8 };
+  const rowsPerThread = wide > 4 ? 8 : 4;
+  let tile: TileShape = { threads: 128, rowsPerThread, columnsPerThread, columns: wide, depth: 8 };
+  const workgroups = () => Math.ceil(positions / tileRows(tile)) * Math.ceil(columns / wide);
+  // Few positions are spread over more multiprocessors, down to a warp each. The order of sums stays as it is.
+  while (tile.threads > FEWEST_THREADS && workgroups() < FEWEST_WORKGROUPS) {
+    tile = { ...tile, threads: tile.threads / 2 };
+  }
+  return tile;
 }
 
 /** For filter rows (tap and input channel) x output channels; `depth` is a number of positions. */
 export function filterGradientTile(columns: number): TileShape {
-  const wide = Math.min(64, roundUp(columns, columns > 16 ? 32 : columns > 8 ? 16 : columns > 4 ? 8 : 4));
+  const wide = tileColumns(columns);
   const columnsPerThread = wide > 16 ? 8 : 4;
   const rowsPerThread = wide > 8 ? 8 : 4;
   return { threads: 64, rowsPerThread, columnsPerThread, columns: wide, depth: 16 };

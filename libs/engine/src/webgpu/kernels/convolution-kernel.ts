@@ -45,7 +45,7 @@ interface Plan extends ConvolutionOptions {
 }
 
 function plan(geometry: ConvolutionGeometry, options: ConvolutionOptions): Plan {
-  const tile = options.tile ?? convolutionTile(geometry.outputs);
+  const tile = options.tile ?? convolutionTile(geometry.outputs, geometry.samples * volume(geometry.output));
   const rows = tileRows(tile);
   return {
     ...options,

@@ -218,7 +218,7 @@ export function filterGradientKernel(
   const positions = samples * volume(output);
   const wanted = Math.ceil(targetWorkgroups / (rowTiles * columnTiles));
   const perPart = Math.max(FEWEST_POSITIONS, Math.ceil(positions / wanted));
-  const positionsOfPart = Math.ceil(perPart / tile.depth) * tile.depth;
+  const positionsOfPart = Math.ceil(Math.min(perPart, positions) / tile.depth) * tile.depth;
   const parts = Math.ceil(positions / positionsOfPart);
   const tileKey = [tile.threads, tile.rowsPerThread, tile.columnsPerThread, tile.columns, tile.depth];
   const flags = [bias, mask, ones].map((flag) => (flag === true ? 'y' : 'n')).join('');

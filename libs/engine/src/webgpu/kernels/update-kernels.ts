@@ -32,10 +32,14 @@ export type UpdateStep =
   { readonly kind: 'sgd'; readonly step: SgdStep } | { readonly kind: 'adam'; readonly step: AdamStep };
 
 /**
- * To be run into the tensor of `length` values and their slots. Reads `gradient` and, with `largestNorm`, `squares` (one value:
+ * To be run into the tensor of `length` values and their slots, of which the first `trained` change. Reads `gradient` and, with `largestNorm`, `squares` (one value:
  * the sum of all gradients' squares), and scales gradients down to that norm.
  */
-export function updateKernel(length: number, update: UpdateStep, largestNorm?: number): GpuKernel {
+export function updateKernel(
+  { length, trained = length }: { readonly length: number; readonly trained?: number },
+  update: UpdateStep,
+  largestNorm?: number,
+): GpuKernel {
   const slots = update.kind === 'sgd' ? 1 : 2;
   const clips = largestNorm !== undefined;
   const { kind, step } = update;
@@ -48,13 +52,14 @@ export function updateKernel(length: number, update: UpdateStep, largestNorm?: n
     output: { shape: [length * (1 + slots)], components: 1 },
     uniforms: [
       { name: 'length', type: 'int32', data: [length] },
+      { name: 'trained', type: 'int32', data: [trained] },
       ...uniformsOf({ ...step, ...shares, ...(clips ? { largestNorm } : {}) }),
     ],
     threads: THREADS,
     workgroups: Math.ceil(length / THREADS),
     code: `
 fn main(thread: i32) {
-  if (thread >= uniforms.length) { return; }
+  if (thread >= uniforms.trained) { return; }
   let n = uniforms.length;
   ${clips ? 'let scale = uniforms.gradientScale * min(1.0, uniforms.largestNorm / (sqrt(squares[0]) + 1e-6));' : 'let scale = uniforms.gradientScale;'}
 ${kind === 'sgd' ? SGD : ADAM}
@@ -62,7 +67,7 @@ ${kind === 'sgd' ? SGD : ADAM}
   };
 }
 
-/** Adds the sum of squares of `x`, `length` values, to the one value that it is run into; in a fixed order. */
+/** Adds the sum of squares of `x`, its first `length` values, to the one value that it is run into; in a fixed order. */
 export function squareSumKernel(length: number): GpuKernel {
   return {
     key: 'square-sum',
