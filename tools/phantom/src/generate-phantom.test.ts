@@ -54,6 +54,25 @@ describe('generatePhantom()', () => {
       expect(problems.map(({ kind }) => kind)).toEqual(['shared-series']);
     }));
 
+  it('says on request which nodules are malignant: the spiculated ones', () =>
+    withTemporaryFolder(async (folder) => {
+      const report = await generateIn(folder, { malignancy: true, scanCount: 1, nodulesPerScan: 8 });
+      const { candidates } = await loadDataset(report.outDir);
+      const isSpiculated = new Map(
+        report.series.flatMap(({ nodules }) =>
+          nodules.map(({ diameterMm, surface }) => [diameterMm.toFixed(6), surface === 'spiculated']),
+        ),
+      );
+      const nodules = candidates.filter(({ isNodule }) => isNodule);
+      expect(nodules).toHaveLength(8);
+      for (const { diameterMm, isMalignant } of nodules) {
+        expect(isMalignant, String(diameterMm)).toBe(isSpiculated.get(diameterMm.toFixed(6)));
+      }
+      expect(
+        candidates.filter(({ isNodule, isMalignant }) => !isNodule && isMalignant !== undefined),
+      ).toEqual([]);
+    }));
+
   it('gives every positive candidate the diameter of its nodule by the quarter-diameter rule', () =>
     withTemporaryFolder(async (folder) => {
       const report = await generateIn(folder);

@@ -20,7 +20,7 @@ export interface SeriesPlan {
   readonly initialWeights?: InitialWeights | undefined;
 }
 
-/** The flags of `train` that `args` give, without defaults. @throws CommandError for what `train` would refuse. */
+/** The flags of `train` that `args` give or imply, without defaults. @throws CommandError for what `train` would refuse. */
 export function parseTrainFlags(args: readonly string[], what: string): Partial<TrainOptions> {
   let fault = '';
   const command = addTrainOptions(new Command('train'))
@@ -35,7 +35,9 @@ export function parseTrainFlags(args: readonly string[], what: string): Partial<
     });
   }
   const values = command.opts<Record<string, unknown>>();
-  const given = Object.entries(values).filter(([name]) => command.getOptionValueSource(name) === 'cli');
+  // A flag may imply another.
+  const isGiven = (name: string) => ['cli', 'implied'].includes(command.getOptionValueSource(name) ?? '');
+  const given = Object.entries(values).filter(([name]) => isGiven(name));
   return Object.fromEntries(given);
 }
 

@@ -83,6 +83,10 @@ describe('planSeries()', () => {
     const initialWeights = { sha256: 'ab', newHead: true };
     expect(planOf({ initialWeights }).runs.at(-1)!.settings).toMatchObject({ initialWeights });
     expect(parseTrainFlags(['--balanced'], 'x')).toEqual({ balanced: true });
+    expect(parseTrainFlags(['--tensorboard-sample', '3'], 'x')).toEqual({
+      tensorboard: true,
+      tensorboardSample: 3,
+    });
   });
 });
 
