@@ -4,6 +4,8 @@ import { Worker } from 'node:worker_threads';
 import {
   applyTransform,
   CHAPTER_AUGMENTATION,
+  ChunkShapeError,
+  NO_AUGMENTATION,
   sampleTransform,
   VoxelInspector,
 } from '@lunastream/augmentation';
@@ -55,6 +57,40 @@ describe('TransformPool', () => {
     const [first, second, third, fourth] = made.map(({ borderFraction }) => borderFraction);
     expect(second).not.toBe(first);
     expect([third, fourth]).toEqual([first, second]);
+  });
+
+  it('makes a sample to which nothing is done on the thread that asks, and everything else elsewhere', async () => {
+    const pool = poolOf({ threads: 1, headroomBytes: 8, withChecksum: true, startThread: threadOf('') });
+    const unchanged = { ...jobOf(3), augmentation: { ...NO_AUGMENTATION } };
+    const given = new ArrayBuffer(SAMPLE_BYTES + 8);
+    pool.giveBack(given);
+    const { buffer, checksum, borderFraction } = await pool.make(unchanged);
+    expect(buffer).toBe(given);
+    expect([...new Float32Array(buffer, 8)]).toEqual([...new Int16Array(unchanged.source.voxels)]);
+    expect(checksum).toBe(new VoxelInspector().inspect(new Uint8Array(buffer, 8), 'float32').checksum);
+    expect(borderFraction).toBe(0);
+    expect(pool.pendingCount).toBe(0);
+
+    // The only thread never answers.
+    const noisy = { ...unchanged, augmentation: { ...NO_AUGMENTATION, noiseHu: 1 } };
+    const large = { depth: 128, height: 64, width: 64 };
+    const voxels = new SharedArrayBuffer(128 * 64 * 64 * 2);
+    const source = { ...unchanged.source, voxels };
+    const elsewhere = [
+      noisy,
+      { ...unchanged, partner: unchanged.source },
+      { ...unchanged, source, sampleShape: large, sourceShape: large },
+    ];
+    for (const job of elsewhere) void pool.make(job).catch(() => undefined);
+    await Promise.resolve();
+    expect(pool.pendingCount).toBe(elsewhere.length);
+  });
+
+  it('rejects for a sample that cannot be made at once', async () => {
+    const pool = poolOf({ threads: 1, startThread: threadOf('') });
+    const sourceShape = { ...SHAPE, width: 1 };
+    const job = { ...jobOf(3), augmentation: NO_AUGMENTATION, sourceShape };
+    await expect(pool.make(job)).rejects.toThrow(ChunkShapeError);
   });
 
   it('hands memory that was given back to the next sample of its size', async () => {
