@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { chooseEngine, type EngineChoice } from './choose-engine.ts';
+import { chooseEngine, measureRate, type EngineChoice } from './choose-engine.ts';
 import type { Engine } from './engine.ts';
 import { EngineUnavailableError } from './errors.ts';
+import { hashState } from './model-state.ts';
+import { SimdEngine } from './simd/simd-engine.ts';
 
 const SETTINGS = {
   ...{ engine: 'auto', chunkShape: { depth: 16, height: 16, width: 16 } },
@@ -30,6 +32,55 @@ describe('chooseEngine()', () => {
     const { engine, reason } = await chooseEngine(choices, SETTINGS);
     expect(engine.name).toBe('gpu');
     expect(reason).toBe('auto chose gpu: gpu is here; not simd: no SIMD; not tfjs: tfjs is slower');
+  });
+
+  const contends = (choice: EngineChoice): EngineChoice => ({ ...choice, isContender: true });
+  const disposable = (name: string, disposed: string[]): EngineChoice => ({
+    ...contends(starts(name)),
+    start: () =>
+      Promise.resolve({
+        engine: { name, dispose: () => void disposed.push(name) } as unknown as Engine,
+        reason: `${name} is here`,
+      }),
+  });
+
+  it('takes the faster of two contenders, ends the other, and tells both rates', async () => {
+    const disposed: string[] = [];
+    const choices = [disposable('cuda', disposed), disposable('vulkan', disposed), starts('simd')];
+    const rates: Record<string, number> = { cuda: 1000, vulkan: 3000 };
+    const { engine, reason } = await chooseEngine(choices, SETTINGS, ({ name }) =>
+      Promise.resolve(rates[name]!),
+    );
+    expect(engine.name).toBe('vulkan');
+    expect(disposed).toEqual(['cuda']);
+    expect(reason).toBe(
+      'auto chose vulkan: vulkan is here; not cuda: 1000 samples/s against 3000 in a probe; ' +
+        'not simd: simd is slower',
+    );
+  });
+
+  it('measures nothing where one contender starts, or none', async () => {
+    const measure = () => Promise.reject(new Error('nothing to measure'));
+    const one = [contends(refuses('cuda', 'no driver')), contends(starts('vulkan')), starts('simd')];
+    expect((await chooseEngine(one, SETTINGS, measure)).reason).toBe(
+      'auto chose vulkan: vulkan is here; not cuda: no driver; not simd: simd is slower',
+    );
+    const none = [
+      contends(refuses('cuda', 'no driver')),
+      contends(refuses('vulkan', 'no GPU')),
+      starts('simd'),
+    ];
+    expect((await chooseEngine(none, SETTINGS, measure)).reason).toBe(
+      'auto chose simd: simd is here; not cuda: no driver; not vulkan: no GPU',
+    );
+  });
+
+  it('probes an engine without changing it', async () => {
+    const { engine } = await SimdEngine.start({ ...SETTINGS, engine: 'simd', threads: 1 });
+    const before = hashState(await engine.exportState());
+    expect(await measureRate(engine, SETTINGS)).toBeGreaterThan(0);
+    expect(hashState(await engine.exportState())).toBe(before);
+    engine.dispose();
   });
 
   it('names every fault where none starts, and lets bugs through', async () => {

@@ -22,18 +22,20 @@ const MEASURING_ENGINES: ReadonlyMap<string, StartEngine> = new Map<string, Star
   ['sink', async () => (await import('./sink-engine.ts')).SinkEngine.start()],
 ]);
 
-/** What `auto` tries, the fastest first (figures: docs/engine.md). */
+/** What `auto` tries: on a GPU the faster of two, measured; else the fastest first (figures: docs/engine.md). */
 const CHOICES: readonly EngineChoice[] = [
   {
     name: 'tensorflow',
     start: async (settings) =>
       (await import('./tfjs/tensorflow-engine.ts')).TensorflowEngine.startOnGpu(settings),
     afterOthers: '',
+    isContender: true,
   },
   {
     name: 'webgpu',
     start: async (settings) => (await import('./webgpu/webgpu-engine.ts')).WebgpuEngine.startOnGpu(settings),
-    afterOthers: 'TensorFlow on a GPU started first',
+    afterOthers: '',
+    isContender: true,
   },
   { name: 'simd', start: ENGINES.get('simd')!, afterOthers: 'slower than a GPU' },
   { name: 'tensorflow', start: ENGINES.get('tensorflow')!, afterOthers: 'slower than simd without a GPU' },

@@ -8,6 +8,7 @@ import { hashState } from '../model-state.ts';
 import { SimdEngine } from '../simd/simd-engine.ts';
 import { goldenParameter } from '../testing/golden-parameter.ts';
 import { WEBGPU_FAULT } from '../testing/webgpu.ts';
+import { gpuDevices } from './gpu-devices.ts';
 import { loadWebgpu } from './load-webgpu.ts';
 import { startDawn } from './start-dawn.ts';
 import { WebgpuEngine } from './webgpu-engine.ts';
@@ -168,9 +169,26 @@ describe.skipIf(WEBGPU_FAULT !== undefined)(title, () => {
 
   it('is not chosen by itself where a CPU computes in place of a GPU', async () => {
     const loaded = { ...(await loadWebgpu()), isGpu: false, device: 'SwiftShader' };
-    await expect(WebgpuEngine.startOnGpu(SETTINGS, () => Promise.resolve(loaded))).rejects.toThrow(
+    const options = { load: () => Promise.resolve(loaded), devices: ['dri'] };
+    await expect(WebgpuEngine.startOnGpu(SETTINGS, options)).rejects.toThrow(
       'Cannot start engine webgpu: found no GPU, only SwiftShader',
     );
+  });
+});
+
+describe('WebgpuEngine.startOnGpu()', () => {
+  it('does not load Dawn where the machine shows no GPU', async () => {
+    const load = () => Promise.reject(new Error('loaded'));
+    await expect(WebgpuEngine.startOnGpu(SETTINGS, { load, devices: [] })).rejects.toThrow(
+      'Cannot start engine webgpu: no GPU (no nvidia, dri or dxg in /dev)',
+    );
+  });
+
+  it('knows a GPU by its device file on Linux, and asks elsewhere', () => {
+    const names = () => ['null', 'nvidiactl', 'nvidia7', 'dri', 'dxg', 'tty'];
+    expect(gpuDevices(names, 'linux')).toEqual(['nvidia7', 'dri', 'dxg']);
+    expect(gpuDevices(() => ['null', 'tty'], 'linux')).toEqual([]);
+    expect(gpuDevices(names, 'darwin')).toHaveLength(1);
   });
 });
 

@@ -29,6 +29,7 @@ import { runKernel, type GpuKernel } from './kernels/gpu-kernel.ts';
 import { copyKernel } from './kernels/layer-kernels.ts';
 import { squareSumKernel, updateKernel, type UpdateStep } from './kernels/update-kernels.ts';
 import { loadWebgpu, useWebgpu, type LoadedWebgpu } from './load-webgpu.ts';
+import { gpuDevices } from './gpu-devices.ts';
 import {
   fromBlocks,
   parameterBlocks,
@@ -113,11 +114,16 @@ export class WebgpuEngine implements Engine {
     return { engine, reason: `${found}: ${loaded.device}` };
   }
 
-  /** As `start`, but only on a GPU. */
+  /** As `start`, but only on a GPU; where the machine shows none, Dawn is not even loaded. */
   static async startOnGpu(
     settings: EngineSettings,
-    load = loadWebgpu,
+    {
+      load = loadWebgpu,
+      devices = gpuDevices(),
+    }: { load?: () => Promise<LoadedWebgpu>; devices?: string[] } = {},
   ): Promise<{ engine: WebgpuEngine; reason: string }> {
+    if (devices.length === 0)
+      throw new EngineUnavailableError('webgpu', 'no GPU (no nvidia, dri or dxg in /dev)');
     const loaded = await load();
     if (!loaded.isGpu) throw new EngineUnavailableError('webgpu', `found no GPU, only ${loaded.device}`);
     return WebgpuEngine.start(settings, { load: () => Promise.resolve(loaded) });
