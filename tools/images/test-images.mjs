@@ -4,6 +4,7 @@ import { say } from '../workflow/process.mjs';
 import { buildImages, inspectImages } from './build-images.mjs';
 import { trainWithCompose } from './compose-stack.mjs';
 import { trainWithKube } from './kube-stack.mjs';
+import { trainWithTensorflow } from './tensorflow-image.mjs';
 import { trainWithContainers } from './container-stack.mjs';
 import { leftovers } from './leftovers.mjs';
 import { assertPrograms } from './programs.mjs';
@@ -14,6 +15,7 @@ const STEPS = {
   stack: { needs: ['podman'], run: trainWithContainers },
   compose: { needs: ['podman', 'podman-compose'], run: trainWithCompose },
   kube: { needs: ['podman', 'kubectl'], run: trainWithKube },
+  tensorflow: { needs: ['buildah', 'podman'], run: trainWithTensorflow },
 };
 
 const asked = process.argv.slice(2);

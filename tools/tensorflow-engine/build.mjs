@@ -38,7 +38,9 @@ function refuse(rule) {
 }
 
 async function must(command, args, what) {
-  const { code, output } = await run(command, args, { quiet: true }).catch((error) => ({
+  // Wherever the module lies, it finds the repository's tfjs.
+  const env = { ...process.env, NODE_PATH: join(root, 'node_modules') };
+  const { code, output } = await run(command, args, { quiet: true, env }).catch((error) => ({
     code: 1,
     output: error.message,
   }));
@@ -95,11 +97,15 @@ async function compile(module, stage, tensorflow) {
 
 /** Puts the libraries where the binding looks: as links, or, for a machine without that package, as copies. */
 function addLibraries(module, tensorflow) {
-  const folder = join(module, 'deps/lib');
-  mkdirSync(folder, { recursive: true });
-  for (const name of LIBRARIES) {
-    if (values.copy) cpSync(join(tensorflow, name), join(folder, name));
-    else symlinkSync(join(tensorflow, name), join(folder, name));
+  const deps = join(module, 'deps');
+  mkdirSync(join(deps, 'lib'), { recursive: true });
+  const paths = LIBRARIES.map((name) => [join(tensorflow, name), join(deps, 'lib', name)]);
+  // TensorFlow looks for CUDA beside its own folder, where Python's packages of it lie.
+  const cuda = join(tensorflow, '../nvidia');
+  if (existsSync(cuda)) paths.push([cuda, join(deps, 'nvidia')]);
+  for (const [source, target] of paths) {
+    if (values.copy) cpSync(source, target, { recursive: true });
+    else symlinkSync(source, target);
   }
 }
 
@@ -133,17 +139,14 @@ const PROOF = `
 const tensorflow = tensorflowFolder();
 const name = values.gpu ? 'tfjs-node-gpu' : 'tfjs-node';
 const into = resolve(values.into);
-if (!existsSync(join(into, '@tensorflow/tfjs')))
-  refuse(`${into} must have @tensorflow/tfjs, run npm install first`);
 const stage = mkdtempSync(join(tmpdir(), 'lunastream-tensorflow-'));
 try {
   const module = await fetchModule(stage, name);
   await compile(module, stage, tensorflow);
   addLibraries(module, tensorflow);
   const target = install(module, stage, into, name);
-  say(
-    `${target}: ${(await must(process.execPath, ['-e', PROOF, target], 'loading the module')).trim().split('\n').at(-1)}`,
-  );
+  const told = await must(process.execPath, ['-e', PROOF, target], 'loading the module');
+  say(`${target}: ${told.trim().split('\n').at(-1)}`);
 } finally {
   rmSync(stage, { recursive: true, force: true });
 }
