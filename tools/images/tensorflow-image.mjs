@@ -24,7 +24,7 @@ export async function trainWithTensorflow() {
     ]);
     assert(made.code === 0, 'the module of the tensorflow engine must be built');
     await output('buildah', [
-      ...['build', '--isolation=chroot', '--force-rm', `--file=${FILE}`],
+      ...['build', '--isolation=chroot', '--layers', '--force-rm', `--file=${FILE}`],
       ...[`--build-arg=TRAINER=${imageName('trainer')}`, `--tag=${imageName(TARGET)}`, context],
     ]);
   } finally {
