@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Candidate, StreamChunksResponse } from '@lunastream/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chunkStats, listCandidates, startChunkCache, streamChunksOf } from '../src/chunk-cache.ts';
+import { checkHealth } from '../src/grpc-probe.ts';
 import { lunastream } from '../src/lunastream.ts';
 import { makeSmallDataset } from '../src/small-dataset.ts';
 
@@ -85,6 +86,8 @@ describe('a chunk cache survives', () => {
       expect(counts.failedChunkCount).toBe(0);
       expect(counts.cutChunkCount).toBeGreaterThan(2 * candidates.length);
       expect(tiers.find(({ tier }) => tier === 'lmdb')!.errorCount).toBeGreaterThan(0);
+      // Degraded, not down: nobody takes it out of service.
+      expect(await checkHealth(cache.address)).toBe('SERVING');
       const { code, stdout } = await cache.stop();
       expect(code).toBe(0);
       expect(stdout.match(/tier lmdb fails/g)).toHaveLength(1);

@@ -13,6 +13,7 @@ import { createClient } from '@lunastream/service-kit';
 import { hasRedisServer, withRedisServer } from '@lunastream/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chunkStats, listCandidates, startChunkCache, streamChunksOf } from '../src/chunk-cache.ts';
+import { checkHealth } from '../src/grpc-probe.ts';
 import { pollUntil } from '../src/poll-until.ts';
 import { makeSmallDataset } from '../src/small-dataset.ts';
 
@@ -87,6 +88,8 @@ describe('a chunk cache and the server that caches share', () => {
         expect(failedChunkCount).toBe(0);
         expect(valkey.errorCount).toBeGreaterThan(0);
         await cache.output(/tier valkey fails/);
+        // Degraded, not down: nobody takes it out of service.
+        expect(await checkHealth(cache.address)).toBe('SERVING');
         await server.start();
         await shareChunks();
         let worksAgain = false;
