@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -104,4 +104,35 @@ describe('a trained model', () => {
       'head_linear.weight: its shape must be [2, 1152] (does the chunk shape differ?)',
     );
   });
+
+  it('is where another run starts from: what is frozen keeps its bytes, the rest learns', async () => {
+    const best = join(runFolder(), 'checkpoints/best.safetensors');
+    const { code, stderr } = await lunastream(
+      folder,
+      ...['train', '--data', data, ...SMALL_RUN, '--epochs', '1', '--workers', '1', '--tb-prefix', 'tuned'],
+      ...['--comment', 'head', '--weights', best, '--finetune-depth', '1', '--quiet'],
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const [name] = await readdir(join(folder, 'runs/tuned'));
+    const tuned = await tensorBytes(join(folder, 'runs/tuned', name!, 'checkpoints/last.safetensors'));
+    const before = await tensorBytes(best);
+    for (const [tensor, bytes] of before) {
+      if (!/^(block|head_linear)/.test(tensor)) continue;
+      expect(tuned.get(tensor) === bytes, tensor).toBe(tensor.startsWith('block'));
+    }
+  });
 });
+
+/** The bytes of each tensor of a safetensors file, in hexadecimal: a length, a header of JSON, then the data. */
+async function tensorBytes(path: string): Promise<Map<string, string>> {
+  const file = await readFile(path);
+  const data = 8 + Number(file.readBigUInt64LE(0));
+  const header = JSON.parse(file.toString('utf8', 8, data)) as Record<string, { data_offsets?: number[] }>;
+  return new Map(
+    Object.entries(header).flatMap(([name, { data_offsets: offsets }]) =>
+      offsets === undefined
+        ? []
+        : [[name, file.toString('hex', data + offsets[0]!, data + offsets[1]!)] as const],
+    ),
+  );
+}
