@@ -1,6 +1,6 @@
 """Peer of the training suite: LunaModel, cross entropy and SGD with momentum in PyTorch.
 
-Prints {"version", "samples_per_second", "forward_samples_per_second", "peak_rss_mb"}; medians of rounds."""
+Prints {"version", "device", "samples_per_second", "forward_samples_per_second", "peak_rss_mb"}; medians of rounds."""
 
 import argparse
 import json
@@ -46,23 +46,39 @@ def main() -> None:
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--chunk", required=True)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--tf32", action="store_true", help="products of 10 bits on CUDA instead of float32")
     options = parser.parse_args()
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise SystemExit("PyTorch finds no CUDA device")
+    torch.backends.cuda.matmul.allow_tf32 = options.tf32
+    torch.backends.cudnn.allow_tf32 = options.tf32
+    device = torch.device(options.device)
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
     depth, height, width = map(int, options.chunk.split("x"))
-    model = luna_model(depth, height, width)
+    model = luna_model(depth, height, width).to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.99)
     chunks = torch.rand(options.batch, 1, depth, height, width) * 1400 - 1000
     labels = torch.arange(options.batch) % 2
+    if options.device == "cuda":
+        chunks, labels = chunks.pin_memory(), labels.pin_memory()
+
+    def wait() -> None:
+        if options.device == "cuda":
+            torch.cuda.synchronize()
 
     def train() -> None:
         optimizer.zero_grad()
-        nn.functional.cross_entropy(model(chunks), labels).backward()
+        # As the engines do: voxels start in the machine's memory.
+        nn.functional.cross_entropy(model(chunks.to(device)), labels.to(device)).backward()
         optimizer.step()
+        wait()
 
     def evaluate() -> None:
         with torch.no_grad():
-            model(chunks)
+            model(chunks.to(device))
+        wait()
 
     train_seconds = median_seconds(train)
     model.eval()
@@ -71,6 +87,7 @@ def main() -> None:
         json.dumps(
             {
                 "version": torch.__version__,
+                "device": torch.cuda.get_device_name() if options.device == "cuda" else "cpu",
                 "samples_per_second": options.batch / train_seconds,
                 "forward_samples_per_second": options.batch / evaluate_seconds,
                 "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
