@@ -2,6 +2,7 @@
 import tf from '@tensorflow/tfjs';
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { GpuMemoryError } from '../errors.ts';
+import { replaceWebgpuKernels } from './replace-kernels.ts';
 import { deviceName, startDawn } from './start-dawn.ts';
 
 export interface LoadedWebgpu {
@@ -48,6 +49,7 @@ async function start(): Promise<LoadedWebgpu> {
   const { device, info, gpu } = await startDawn();
   // Imported before `navigator.gpu` is there: the module would then start a device of its own, without our features.
   const { WebGPUBackend } = await import('@tensorflow/tfjs-backend-webgpu');
+  replaceWebgpuKernels();
   showGpu(gpu);
   tf.enableProdMode();
   const backend = new WebGPUBackend(device, info as GPUAdapterInfo);
