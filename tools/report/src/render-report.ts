@@ -83,7 +83,8 @@ Wilson's interval over its candidates. Intervals are cut where no score can be: 
 Undefined is 0/0: nothing was called a nodule; a mean of 1 of 3 leaves out the seeds where it was.</p></section>
 <section><h2>Epoch by epoch</h2>
 <div class="controls" id="score-buttons" role="group" aria-label="Score"></div>
-<div class="plot" id="curve-plot"></div><div class="legend" id="curve-legend"></div></section>
+<div class="plot" id="curve-plot"></div><div class="legend" id="curve-legend"></div>
+<p class="note">Bands are 95 % intervals; with more than 8 variants they are left out.</p></section>
 <section class="run-section"><h2>One run</h2>
 <label class="controls">Run <select id="run-select"></select></label>
 <div class="columns">

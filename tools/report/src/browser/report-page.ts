@@ -15,6 +15,8 @@ const COLOURS = {
 const DASHES: readonly number[][] = [[], [7, 4], [2, 3], [10, 3, 2, 3]];
 const PLOT_HEIGHT = 300;
 const SLIDER_STEPS = 1000;
+/** More of them are one grey field. */
+const MOST_BANDS = 8;
 
 const data = JSON.parse(element('report-data').textContent) as ReportData;
 const darkScheme = matchMedia('(prefers-color-scheme: dark)');
@@ -89,7 +91,9 @@ function drawCurves({ label, epochs, series, score }: CurveData): void {
   series.forEach(({ mean, low, high }, index) => {
     const colour = colourOf(index);
     const edge: UPlot.Series = { stroke: 'transparent', points: { show: false } };
-    bands.push({ series: [values.length, values.length + 1], fill: faded(colour, series.length) });
+    if (series.length <= MOST_BANDS) {
+      bands.push({ series: [values.length, values.length + 1], fill: faded(colour, series.length) });
+    }
     values.push(high, low, mean);
     lines.push(edge, edge, {
       stroke: colour,
