@@ -52,8 +52,15 @@ const WITH_CHOICES = new Set(['weighted', 'signed-sqrt', 'signed-log', 'tanh']);
  * TensorFlow's convolutions round otherwise than PyTorch's, so its pools choose otherwise somewhere in any rule, once steps have
  * been taken. How far that moves gradients and losses of the simd engine: docs/engine.md. The first step is held as all others.
  */
-const OTHERWISE = { gradient: 0.1, loss: 1e-3 };
+const LOSS_TOLERANCE_OTHERWISE = 1e-3;
+/** Where PyTorch's own float32 run is 0.053 away. */
+const TANH_TOLERANCE_OTHERWISE = 0.1;
 const choosesOtherwise = (title: string, step: number) => title === 'tensorflow' && step > 0;
+
+function gradientToleranceOf(rule: string, isFree: boolean): number {
+  if (!isFree) return WITH_CHOICES.has(rule) ? TOLERANCE_AFTER_CHOICE : TOLERANCE;
+  return rule === 'tanh' ? TANH_TOLERANCE_OTHERWISE : TOLERANCE_AFTER_CHOICE;
+}
 
 function expectClose(actual: number, expected: number, what: string, tolerance = TOLERANCE): void {
   const error = Math.abs(actual - expected) / Math.max(1, Math.abs(expected));
@@ -90,9 +97,8 @@ describe.each(cases)('learning beyond the chapter on $title against PyTorch', ({
     for (let volume = 0; volume < count; volume++) voxelsHu.set(goldenVolume(volume), volume * size);
     for (const [step, expected] of rule.steps.entries()) {
       const isFree = choosesOtherwise(title, step);
-      const ofRule = WITH_CHOICES.has(name) ? TOLERANCE_AFTER_CHOICE : TOLERANCE;
-      const gradientTolerance = isFree ? OTHERWISE.gradient : ofRule;
-      const lossTolerance = isFree ? OTHERWISE.loss : TOLERANCE;
+      const gradientTolerance = gradientToleranceOf(name, isFree);
+      const lossTolerance = isFree ? LOSS_TOLERANCE_OTHERWISE : TOLERANCE;
       const { losses } = await started.trainBatch({
         voxelsHu,
         labels: Float32Array.from(golden.labels),

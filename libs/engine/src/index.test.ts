@@ -11,6 +11,7 @@ it('@lunastream/engine exports these values and no others', () => {
     'InvalidBatchError',
     'InvalidEngineSettingsError',
     'LEARNING_RATE_SCHEDULES',
+    'MODEL_PARTS',
     'ModelStateMismatchError',
     'OPTIMIZER_NAMES',
     'createEngine',
@@ -23,6 +24,7 @@ it('@lunastream/engine exports these values and no others', () => {
     'modelTensors',
     'readWeights',
     'toLayersModel',
+    'withNewHead',
     'withWeights',
   ]);
 });
