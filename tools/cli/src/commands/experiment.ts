@@ -33,6 +33,7 @@ import {
   writeSeriesRecord,
   type SeriesRecord,
 } from '../experiments/series-record.ts';
+import { LocalDataset } from '../local-dataset.ts';
 import { LocalStack } from '../local-stack.ts';
 import { readStartWeights } from '../start-weights.ts';
 import { addTrainOptions, wholeNumber, type TrainOptions } from '../train-options.ts';
@@ -144,7 +145,8 @@ async function experiment(series: SeriesName, command: Command, context: Command
   const data = options.data ?? (await ensureDemoData(options.state, context));
   await assertDataFolder(data);
   const folder = join(resolve(options.out), name);
-  const record = continueSeries(planned, await readSeriesRecord(folder));
+  const { fingerprint: datasetFingerprint } = await LocalDataset.open(data);
+  const record = continueSeries({ ...planned, datasetFingerprint }, await readSeriesRecord(folder));
   await writeSeriesRecord(folder, record);
   await doRuns(record, { ...options, data, weightsFile: weights?.file }, context);
   const runs = await readSeries(record, resolve(options.out));

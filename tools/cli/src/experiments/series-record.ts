@@ -16,7 +16,12 @@ const runSchema = z.object({
   /** Why it failed. */
   message: z.string(),
 });
-const recordSchema = z.object({ series: z.string(), runs: z.array(runSchema) });
+const recordSchema = z.object({
+  series: z.string(),
+  /** Of the data that all of its runs train on. */
+  datasetFingerprint: z.string().optional(),
+  runs: z.array(runSchema),
+});
 
 /** One run of a series. */
 export type SeriesRun = z.infer<typeof runSchema>;
@@ -52,22 +57,23 @@ export async function writeSeriesRecord(folder: string, record: SeriesRecord): P
 
 /**
  * The plan with what an earlier call did: runs that have finished stay so, others are taken up where they stopped.
- * @throws CommandError when a run of the same name has other settings: its results would be mixed with these.
+ * @throws CommandError when a run of the same name has other settings, or all of them had other data: results would be mixed.
  */
 export function continueSeries(planned: SeriesRecord, earlier: SeriesRecord | undefined): SeriesRecord {
   if (earlier === undefined) return planned;
+  if (earlier.datasetFingerprint !== planned.datasetFingerprint) {
+    throw new CommandError(
+      'Cannot go on with this series: it must have the data set of before ' +
+        `(fingerprint ${earlier.datasetFingerprint ?? 'not known'}), got ${planned.datasetFingerprint ?? 'none'}; ` +
+        'give the series a --name of its own',
+    );
+  }
   const keyOf = ({ variant, seed }: SeriesRun) => `${variant}, seed ${seed}`;
   const before = new Map(earlier.runs.map((run) => [keyOf(run), run]));
   const runs = planned.runs.map((run) => {
     const known = before.get(keyOf(run));
     if (known === undefined) return run;
-    const difference = firstDifference(known.settings, run.settings);
-    if (difference !== undefined) {
-      throw new CommandError(
-        `Cannot go on with this series: ${keyOf(run)} must have the settings of before, got another ${difference}; ` +
-          'give the series a --name of its own',
-      );
-    }
+    assertSameSettings(known, run.settings);
     before.delete(keyOf(run));
     return {
       ...run,
@@ -75,8 +81,26 @@ export function continueSeries(planned: SeriesRecord, earlier: SeriesRecord | un
       state: known.state === 'finished' ? known.state : ('waiting' as const),
     };
   });
-  // More seeds or variants were asked for before: their results stay.
+  // More seeds or variants were asked for before: their results stay. Other seeds are averaged with those of today.
+  for (const known of before.values()) {
+    const ofToday = planned.runs.find(({ variant }) => variant === known.variant);
+    if (ofToday !== undefined) assertSameSettings(known, { ...ofToday.settings, ...ownSettings(known) });
+  }
   return { ...planned, runs: [...runs, ...before.values()] };
+}
+
+/** What the seed decides. */
+function ownSettings({ settings: { seed, comment } }: SeriesRun): Record<string, unknown> {
+  return { seed, comment };
+}
+
+function assertSameSettings({ variant, seed, settings }: SeriesRun, planned: SeriesRun['settings']): void {
+  const difference = firstDifference(settings, planned);
+  if (difference === undefined) return;
+  throw new CommandError(
+    `Cannot go on with this series: ${variant}, seed ${seed} must have the settings of before, got another ${difference}; ` +
+      'give the series a --name of its own',
+  );
 }
 
 function firstDifference(a: Record<string, unknown>, b: Record<string, unknown>): string | undefined {

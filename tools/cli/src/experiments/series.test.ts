@@ -115,6 +115,21 @@ describe('continueSeries()', () => {
     expect(runs[8]).toMatchObject({ seed: 1, runId: 'series/a', state: 'finished' });
   });
 
+  it('refuses to average seeds of other settings with these', () => {
+    expect(() => continueSeries(planOf({ base: { ...BASE, seed: 5, lr: 0.5 } }), done())).toThrow(
+      'unbalanced, seed 1 must have the settings of before, got another learningRate',
+    );
+  });
+
+  it('refuses to mix results of other data with these', () => {
+    const on = (datasetFingerprint: string) => ({ ...planOf(), datasetFingerprint });
+    expect(continueSeries(on('f00d'), on('f00d')).datasetFingerprint).toBe('f00d');
+    expect(() => continueSeries(on('f00d'), on('beef'))).toThrow(
+      'Cannot go on with this series: it must have the data set of before (fingerprint beef), got f00d; give the series a --name',
+    );
+    expect(() => continueSeries(on('f00d'), done())).toThrow('(fingerprint not known), got f00d');
+  });
+
   it('refuses to mix results of other settings with these', () => {
     expect(() => continueSeries(planOf({ base: { ...BASE, lr: 0.5 } }), done())).toThrow(
       'Cannot go on with this series: unbalanced, seed 1 must have the settings of before, got another learningRate; ' +
