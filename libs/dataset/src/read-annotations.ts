@@ -1,8 +1,9 @@
 import { LocalFiles, xyzMm, type FileStore, type XyzMm } from '@lunastream/volume';
 import { throwDatasetError, type OnDatasetError } from './errors.ts';
-import { readCsv } from './read-csv.ts';
+import { readCsv, type CsvRow } from './read-csv.ts';
 
-const COLUMNS = ['seriesuid', 'coordX', 'coordY', 'coordZ', 'diameter_mm'] as const;
+/** Columns of every table of nodules. */
+export const ANNOTATION_COLUMNS = ['seriesuid', 'coordX', 'coordY', 'coordZ', 'diameter_mm'] as const;
 
 /** A row of annotations.csv: a nodule that radiologists agreed on. */
 export interface Annotation {
@@ -22,18 +23,23 @@ export async function readAnnotations(
 ): Promise<Annotation[]> {
   const annotations: Annotation[] = [];
   await readCsv(path, {
-    columns: COLUMNS,
+    columns: ANNOTATION_COLUMNS,
     onError,
     files,
-    onRow: (row) => {
-      const diameterMm = row.number('diameter_mm');
-      if (diameterMm < 0) throw row.fault('diameter_mm', 'must not be negative');
-      annotations.push({
-        seriesUid: row.text('seriesuid'),
-        centerXyzMm: xyzMm(row.number('coordX'), row.number('coordY'), row.number('coordZ')),
-        diameterMm,
-      });
-    },
+    onRow: (row) => void annotations.push(annotationOf(row)),
   });
   return annotations;
+}
+
+/** The nodule of a row. @throws a fault of the row that names the column. */
+export function annotationOf(
+  row: Pick<CsvRow<(typeof ANNOTATION_COLUMNS)[number]>, 'text' | 'number' | 'fault'>,
+): Annotation {
+  const diameterMm = row.number('diameter_mm');
+  if (diameterMm < 0) throw row.fault('diameter_mm', 'must not be negative');
+  return {
+    seriesUid: row.text('seriesuid'),
+    centerXyzMm: xyzMm(row.number('coordX'), row.number('coordY'), row.number('coordZ')),
+    diameterMm,
+  };
 }

@@ -1,12 +1,12 @@
-import { LocalFiles, xyzMm, type FileStore } from '@lunastream/volume';
+import { LocalFiles, type FileStore } from '@lunastream/volume';
 import { throwDatasetError, type OnDatasetError } from './errors.ts';
-import type { Annotation } from './read-annotations.ts';
+import { ANNOTATION_COLUMNS, annotationOf, type Annotation } from './read-annotations.ts';
 import { readCsv } from './read-csv.ts';
 
 /** The table that says which nodules are malignant, beside annotations.csv; a data set may have none. */
 export const MALIGNANCY_TABLE = 'annotations_with_malignancy.csv';
 
-const COLUMNS = ['seriesuid', 'coordX', 'coordY', 'coordZ', 'diameter_mm', 'mal_bool'] as const;
+const COLUMNS = [...ANNOTATION_COLUMNS, 'mal_bool'] as const;
 
 /** A nodule of which radiologists said whether it is malignant. */
 export interface MalignancyAnnotation extends Annotation {
@@ -28,18 +28,11 @@ export async function readMalignancy(
     onError,
     files,
     onRow: (row) => {
-      const diameterMm = row.number('diameter_mm');
-      if (diameterMm < 0) throw row.fault('diameter_mm', 'must not be negative');
       const malignant = row.text('mal_bool');
       if (malignant !== 'True' && malignant !== 'False') {
         throw row.fault('mal_bool', 'must be True or False');
       }
-      annotations.push({
-        seriesUid: row.text('seriesuid'),
-        centerXyzMm: xyzMm(row.number('coordX'), row.number('coordY'), row.number('coordZ')),
-        diameterMm,
-        isMalignant: malignant === 'True',
-      });
+      annotations.push({ ...annotationOf(row), isMalignant: malignant === 'True' });
     },
   });
   return annotations;

@@ -1,38 +1,20 @@
 import { spawnSync } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Candidate, StreamChunksResponse } from '@lunastream/contracts';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { chunkStats, listCandidates, startChunkCache, streamChunksOf } from '../src/chunk-cache.ts';
+import type { Candidate } from '@lunastream/contracts';
+import { afterAll, describe, expect, it } from 'vitest';
+import { chunkStats, startChunkCache, streamChunksOf } from '../src/chunk-cache.ts';
 import { checkHealth } from '../src/grpc-probe.ts';
 import { lunastream } from '../src/lunastream.ts';
 import { makeSmallDataset } from '../src/small-dataset.ts';
+import { undisturbedChunks } from '../src/undisturbed-chunks.ts';
 
 const SHAPE = { depth: 12, height: 20, width: 16 };
 const KILLS = 50;
 const hasPrlimit = spawnSync('prlimit', ['--version']).status === 0;
 
-let folder: string;
-let data: string;
-let candidates: Candidate[];
-/** Right answers, of a cache that nothing happens to. */
-let right: StreamChunksResponse[];
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'lunastream-e2e-survive-'));
-  data = await makeSmallDataset(join(folder, 'data'));
-  const cache = await startChunkCache(await folderOf('undisturbed'), data);
-  candidates = await listCandidates(cache.address);
-  right = await streamChunksOf(cache.address, candidates, SHAPE);
-  await cache.stop();
-}, 300_000);
-afterAll(() => rm(folder, { recursive: true }));
-
-async function folderOf(name: string): Promise<string> {
-  await mkdir(join(folder, name));
-  return join(folder, name);
-}
+const { folder, data, candidates, right, folderOf, remove } = await undisturbedChunks(SHAPE);
+afterAll(remove);
 
 describe('a chunk cache survives', () => {
   it(`${KILLS} times kill -9 during writes: verify finds no bad chunk, and the next run reads right bytes`, async () => {

@@ -1,47 +1,26 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import {
   BorderRule,
   ChunkServiceClient,
   type Candidate,
   type StreamChunksRequest,
-  type StreamChunksResponse,
 } from '@lunastream/contracts';
 import { createClient } from '@lunastream/service-kit';
 import { hasRedisServer, withRedisServer } from '@lunastream/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { chunkStats, listCandidates, startChunkCache, streamChunksOf } from '../src/chunk-cache.ts';
+import { afterAll, describe, expect, it } from 'vitest';
+import { chunkStats, startChunkCache, streamChunksOf } from '../src/chunk-cache.ts';
 import { checkHealth } from '../src/grpc-probe.ts';
 import { pollUntil } from '../src/poll-until.ts';
-import { makeSmallDataset } from '../src/small-dataset.ts';
+import { undisturbedChunks } from '../src/undisturbed-chunks.ts';
 
 // What those around a chunk cache may do to it: the server that caches share goes and comes, clients do not read.
 
 const SHAPE = { depth: 12, height: 20, width: 16 };
 const MIB = 2 ** 20;
 
-let folder: string;
-let data: string;
-let candidates: Candidate[];
-/** Right answers, of a cache that nothing happens to. */
-let right: StreamChunksResponse[];
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'lunastream-e2e-others-'));
-  data = await makeSmallDataset(join(folder, 'data'));
-  const cache = await startChunkCache(await folderOf('undisturbed'), data);
-  candidates = await listCandidates(cache.address);
-  right = await streamChunksOf(cache.address, candidates, SHAPE);
-  await cache.stop();
-}, 300_000);
-afterAll(() => rm(folder, { recursive: true }));
-
-async function folderOf(name: string): Promise<string> {
-  await mkdir(join(folder, name));
-  return join(folder, name);
-}
+const { data, candidates, right, folderOf, remove } = await undisturbedChunks(SHAPE);
+afterAll(remove);
 
 /** A cache that shares chunks at `url` and keeps next to none in its memory. */
 async function sharingCache(name: string, url: string) {
