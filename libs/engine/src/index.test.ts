@@ -7,6 +7,7 @@ it('@lunastream/engine exports these values and no others', () => {
     'CorruptCheckpointError',
     'EngineMemoryError',
     'EngineUnavailableError',
+    'GpuMemoryError',
     'INPUT_NORMALISATIONS',
     'InvalidBatchError',
     'InvalidEngineSettingsError',

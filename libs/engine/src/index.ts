@@ -27,6 +27,7 @@ export {
   CorruptCheckpointError,
   EngineMemoryError,
   EngineUnavailableError,
+  GpuMemoryError,
   InvalidBatchError,
   InvalidEngineSettingsError,
   ModelStateMismatchError,

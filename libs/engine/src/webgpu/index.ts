@@ -1,0 +1,1 @@
+export { measureFloatCeiling, type CeilingOptions, type DeviceCeiling } from './measure-ceiling.ts';
