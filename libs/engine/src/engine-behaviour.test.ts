@@ -70,6 +70,19 @@ describe.each(ENGINE_CASES)('engine $title', ({ title, isSkipped, start: startEn
     expect(await run(8)).not.toBe(hash);
   });
 
+  it('takes batches before it has answered the one before, and computes as one after the other', async () => {
+    const [apart, together] = [await start(), await start()];
+    const batches = [1, 2, 3].map((seed) => ballBatch(4, seed));
+    const expected = [];
+    for (const batch of batches) expected.push(await apart.trainBatch(batch));
+    expected.push(await apart.evaluateBatch(batches[0]!));
+    const answers = batches.map((batch) => together.trainBatch(batch));
+    answers.push(together.evaluateBatch(batches[0]!));
+    const state = together.exportState();
+    expect(await Promise.all(answers)).toEqual(expected);
+    expect(hashState(await state)).toBe(hashState(await apart.exportState()));
+  });
+
   it('goes on bit-identically from an exported state, momentum included', async () => {
     const whole = await start();
     const firstHalf = await start();

@@ -3,7 +3,7 @@
  * optimizer. Implementations differ in speed and device, not in results beyond float32 rounding.
  */
 
-/** `count` samples. The engine reads the arrays during the call only and never changes them. */
+/** `count` samples. The engine reads the arrays until the call resolves and never changes them. */
 export interface Batch {
   /** [count, depth, height, width], C order, in HU. All finite. */
   readonly voxelsHu: Float32Array;
@@ -35,7 +35,10 @@ export interface ModelTensor {
  */
 export type ModelState = readonly ModelTensor[];
 
-/** A model that learns. Calls must not overlap: wait for one before making the next. */
+/**
+ * A model that learns. Calls take effect in the order in which they are made, and the next may be made before the one before
+ * has resolved: an engine on a device then prepares a batch and sends it up while the device computes the one before.
+ */
 export interface Engine {
   /** As in `EngineSettings.engine`. */
   readonly name: string;

@@ -36,13 +36,19 @@ const BENDS: Readonly<Record<InputNormalisation, ((value: number) => number) | u
   tanh: Math.tanh,
 };
 
-/** Two passes in double precision: HU reach ±1000, and a one-pass float32 sum of squares would lose digits. */
+/**
+ * Two passes in double precision: HU reach ±1000, and a one-pass float32 sum of squares would lose digits. (Plain loops: `for … of`
+ * over a typed array takes some twenty times as long.)
+ */
 export function batchStatistics(voxelsHu: Float32Array): InputStatistics {
   let sum = 0;
-  for (const hu of voxelsHu) sum += hu;
+  for (let voxel = 0; voxel < voxelsHu.length; voxel++) sum += voxelsHu[voxel]!;
   const mean = sum / voxelsHu.length;
   let squares = 0;
-  for (const hu of voxelsHu) squares += (hu - mean) ** 2;
+  for (let voxel = 0; voxel < voxelsHu.length; voxel++) {
+    const fromMean = voxelsHu[voxel]! - mean;
+    squares += fromMean * fromMean;
+  }
   return { mean, variance: squares / voxelsHu.length };
 }
 

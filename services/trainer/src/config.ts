@@ -53,7 +53,7 @@ export const settings = {
     variable: 'TRAINER_SAMPLE_BUFFER',
     schema: sizeSchema,
     fallback: '256MiB',
-    help: 'Most bytes of batches ahead of the engine, at least three batches',
+    help: 'Most bytes of batches ahead of the engine, at least four batches',
   }),
   hedgeAfterMs: setting({
     variable: 'TRAINER_HEDGE_AFTER_MS',

@@ -34,6 +34,8 @@ export class FakeEngine implements RunEngine {
   #gradient = 0;
   #isDisposed = false;
   #endCalls: ((error: Error) => void)[] = [];
+  /** Resolves when the latest batch is done and its answer has arrived. */
+  #free: Promise<unknown> = Promise.resolve();
 
   constructor(options: FakeEngineOptions = {}) {
     this.#options = options;
@@ -43,7 +45,15 @@ export class FakeEngine implements RunEngine {
     return this.#isDisposed;
   }
 
-  async trainBatch(batch: Batch, learningRate?: number): Promise<BatchResult> {
+  trainBatch(batch: Batch, learningRate?: number): Promise<BatchResult> {
+    return this.#inOrder(() => this.#train(batch, learningRate));
+  }
+
+  evaluateBatch(batch: Batch): Promise<BatchResult> {
+    return this.#inOrder(async () => (await this.#forward('evaluate', batch)).result);
+  }
+
+  async #train(batch: Batch, learningRate?: number): Promise<BatchResult> {
     this.learningRates.push(learningRate);
     const { result, voxelsHu } = await this.#forward('train', batch);
     let gradient = 0;
@@ -54,10 +64,6 @@ export class FakeEngine implements RunEngine {
     this.#velocity = Math.fround(0.9 * this.#velocity + gradient);
     this.#weight = Math.fround(this.#weight - 0.05 * this.#velocity);
     return result;
-  }
-
-  async evaluateBatch(batch: Batch): Promise<BatchResult> {
-    return (await this.#forward('evaluate', batch)).result;
   }
 
   exportState(): Promise<ModelState> {
@@ -86,6 +92,16 @@ export class FakeEngine implements RunEngine {
   dispose(): void {
     this.#isDisposed = true;
     for (const end of this.#endCalls) end(new Error('the engine thread ended'));
+  }
+
+  /** As engines do, one batch after the other, also where the next one comes before the answer. */
+  async #inOrder<Result>(compute: () => Promise<Result>): Promise<Result> {
+    const result = this.#free.then(compute);
+    this.#free = result.then(
+      () => new Promise((resolve) => setImmediate(resolve)),
+      () => undefined,
+    );
+    return result;
   }
 
   async #forward(kind: SeenBatch['kind'], { voxelsHu, labels, count }: Batch) {

@@ -158,6 +158,15 @@ describe.skipIf(!existsSync(compiledThread))('the engine thread [needs npm run s
     direct.dispose();
   });
 
+  it('takes a batch while it computes the one before, and gives the same bits', async () => {
+    const [apart, together] = [await start(realThread), await start(realThread)];
+    const batches = [1, 2, 3].map(batchOf);
+    const expected = [];
+    for (const batch of batches) expected.push(await apart.trainBatch(batch));
+    expect(await Promise.all(batches.map((batch) => together.trainBatch(batch)))).toEqual(expected);
+    expect(await together.exportState()).toEqual(await apart.exportState());
+  });
+
   it('refuses settings with the kind that tells whose fault it is', async () => {
     const settings = { ...SETTINGS, engine: 'cuda' };
     await expect(ThreadedEngine.start(settings, realThread)).rejects.toMatchObject({

@@ -1,12 +1,12 @@
 import type { EpochSummary, Split } from '@lunastream/metrics';
-import type { LoadedBatch } from '../supply/batch-loader.ts';
+import type { StartedBatch } from './batch-steps.ts';
 
 /** A pass over the samples of a split; its samples may be on their way before it begins. */
 export interface PassObserver {
   /** Runs `ask`, which asks somebody for samples from `firstOrdinal` on, in the trace of the batch they belong to. */
   ask<Result>(firstOrdinal: number, ask: () => Result): Result;
-  /** Runs the engine's work on a batch, in the batch's trace. */
-  step<Result>(loaded: LoadedBatch, work: () => Promise<Result>): Promise<Result>;
+  /** Runs the engine's work on a batch, in the batch's trace. The next one may begin before it ends. */
+  step<Result>(started: StartedBatch, work: () => Promise<Result>): Promise<Result>;
   /**
    * The pass ended, whatever the reason; `borderFraction` is the share of its voxels that repeat the border of their
    * chunk, 0..1. Only the first call counts.

@@ -81,6 +81,8 @@ function summary(epoch: number, split: Split, probabilities: readonly number[]) 
 const LOADED = {
   batch: { voxelsHu: new Float32Array(0), labels: new Uint8Array(5), count: 5 },
   firstOrdinal: 0,
+  readyMs: 0,
+  release: () => undefined,
 };
 
 async function runEpoch(bench: ReturnType<typeof trainerTelemetry>, runId: string, epoch = 1) {
@@ -178,6 +180,22 @@ describe('the telemetry of a run', () => {
     await runEpoch({ ...trainerTelemetry(), ...bench, observer }, 'p/r');
     expect(bench.read('lunastream.run.active')).toEqual({ 'p/r': 1 });
     expect(bench.read('lunastream.demand')).toEqual({});
+  });
+
+  it('counts no time twice where a batch is handed over before the one before is done', async () => {
+    const bench = trainerTelemetry();
+    const pass = bench.observer.start('p/r').openPass({ epoch: 1, split: 'trn', batchSize: 5 });
+    const ends: (() => void)[] = [];
+    const work = () => new Promise<void>((resolve) => ends.push(resolve));
+    const steps = [0, 5].map((firstOrdinal) => pass.step({ ...LOADED, firstOrdinal, stallMs: 0 }, work));
+    for (const [index, step] of steps.entries()) {
+      bench.advance(400);
+      ends[index]!();
+      await step;
+    }
+    expect(bench.read('lunastream.run.busy.time')['p/r trn']).toBe(0.8);
+    expect(bench.read('lunastream.demand')).toEqual({ '': 12.5 });
+    pass.close(0);
   });
 
   it('changes nothing about a run that fails within a step', async () => {

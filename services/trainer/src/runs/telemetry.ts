@@ -6,13 +6,21 @@ import {
   type TrainerSupply,
 } from '@lunastream/telemetry';
 import type { Split } from '@lunastream/metrics';
-import type { LoadedBatch } from '../supply/batch-loader.ts';
+import type { StartedBatch } from './batch-steps.ts';
 import { RunMetrics } from './run-metrics.ts';
 import type { EpochOutcome, PassObserver, RunsObserver, WatchedRun } from './run-observer.ts';
 
 /** Runs that are told of; older ones are in their folders. As many as the registry's bound of `run`. */
 const TOLD_RUNS = 20;
 const MS_PER_S = 1000;
+
+/** A batch in the engine. */
+interface StepView {
+  readonly split: Split;
+  readonly started: StartedBatch;
+  /** When the engine was done with the batch before. */
+  readonly engine: { freeAtMs: number };
+}
 
 /** What the trainer tells of its latest runs. */
 export class RunsTelemetry implements RunsObserver {
@@ -74,17 +82,18 @@ export class RunsTelemetry implements RunsObserver {
       return trace;
     };
     let isBegun = false;
+    const engine = { freeAtMs: -Infinity };
     return {
       ask: (firstOrdinal, ask) => traceOf(firstOrdinal).run(ask),
-      step: async (loaded, work) => {
+      step: async (started, work) => {
         if (!isBegun) metrics.beginPass(split);
         isBegun = true;
-        const trace = traceOf(loaded.firstOrdinal);
+        const trace = traceOf(started.firstOrdinal);
         try {
-          return await trace.run(() => this.#step(metrics, { split, loaded }, work));
+          return await trace.run(() => this.#step(metrics, { split, started, engine }, work));
         } finally {
-          trace.end({ stall_ms: loaded.stallMs });
-          traces.delete(Math.floor(loaded.firstOrdinal / batchSize));
+          trace.end({ stall_ms: started.stallMs });
+          traces.delete(Math.floor(started.firstOrdinal / batchSize));
         }
       },
       close: (borderFraction) => {
@@ -97,12 +106,15 @@ export class RunsTelemetry implements RunsObserver {
 
   async #step<Result>(
     metrics: RunMetrics,
-    { split, loaded: { batch, stallMs } }: { split: Split; loaded: LoadedBatch },
+    { split, started: { batch, stallMs }, engine }: StepView,
     work: () => Promise<Result>,
   ): Promise<Result> {
-    const startMs = this.#nowMs();
+    const handedOverMs = this.#nowMs();
     const result = await work();
-    const stepMs = this.#nowMs() - startMs;
+    const endMs = this.#nowMs();
+    // Handed over early, it waits for the batch before.
+    const stepMs = endMs - Math.max(handedOverMs, engine.freeAtMs);
+    engine.freeAtMs = endMs;
     metrics.addBatch(split, { count: batch.count, stallMs, stepMs });
     this.#telemetry.record('lunastream.step.duration', stepMs / MS_PER_S, { split });
     if (stepMs === 0) return result;

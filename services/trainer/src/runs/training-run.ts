@@ -22,6 +22,7 @@ import {
 import { voxelCount } from '@lunastream/volume';
 import { BatchBuffers } from '../supply/batch-buffers.ts';
 import { BatchLoader, type LoadedBatch } from '../supply/batch-loader.ts';
+import { batchSteps } from './batch-steps.ts';
 import type { Clock } from '../clock.ts';
 import type { TrainingDataset } from '../dataset-client.ts';
 import { CLASS_NAMES, datasetLines } from './dataset-lines.ts';
@@ -267,15 +268,19 @@ export class TrainingRun {
     const progress = this.#startProgress(opened.pass);
     const passStartMs = clock.nowMs();
     try {
-      for await (const loaded of opened.loader.batches()) {
-        const { firstOrdinal, batch } = loaded;
-        const result = await opened.observer.step(loaded, () => this.#compute(opened.pass, loaded));
+      const steps = batchSteps({
+        batches: opened.loader.batches(),
+        start: (batch) => opened.observer.step(batch, () => this.#compute(opened.pass, batch)),
+        isLookedAtAfter: (batch) => split === 'trn' && this.#isCheckpointDue(batch, candidates.length),
+        nowMs: () => clock.nowMs(),
+      });
+      for await (const { batch, firstOrdinal, stallMs, result } of steps) {
         probabilities.set(result.probabilities, firstOrdinal);
         losses.set(result.losses, firstOrdinal);
-        this.#stallMs += loaded.stallMs;
+        this.#stallMs += stallMs;
         progress.afterBatch(batch, result);
-        const done = firstOrdinal + batch.count;
-        if (split === 'trn' && this.#isCheckpointDue(done, candidates.length)) {
+        if (split === 'trn' && this.#isCheckpointDue({ batch, firstOrdinal }, candidates.length)) {
+          const done = firstOrdinal + batch.count;
           await this.#writeProgress(epoch, {
             probabilities: probabilities.subarray(0, done),
             losses: losses.subarray(0, done),
@@ -283,6 +288,7 @@ export class TrainingRun {
         }
       }
     } finally {
+      opened.loader.close(new Error('no more batches are wanted'));
       progress.close();
       opened.observer.close(opened.stream.borderFraction());
       this.#busyMs += clock.nowMs() - passStartMs;
@@ -329,10 +335,14 @@ export class TrainingRun {
     };
   }
 
-  /** Whether a checkpoint within the epoch follows the batch that ends at sample `done`. */
-  #isCheckpointDue(done: number, sampleCount: number): boolean {
+  /** Whether a checkpoint within the epoch follows the batch. */
+  #isCheckpointDue(
+    { batch, firstOrdinal }: Pick<LoadedBatch, 'batch' | 'firstOrdinal'>,
+    sampleCount: number,
+  ): boolean {
     const { checkpointBatches, batchSize } = this.#parts.settings;
     if (checkpointBatches === 0) return false;
+    const done = firstOrdinal + batch.count;
     return done === sampleCount || (done / batchSize) % checkpointBatches === 0;
   }
 

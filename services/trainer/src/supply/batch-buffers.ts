@@ -1,5 +1,5 @@
-/** More than two: one in the engine, one full, one being filled. */
-const FEWEST_BUFFERS = 3;
+/** Two in the engine (runs/batch-steps.ts), one full, one being filled. */
+const FEWEST_BUFFERS = 4;
 
 /**
  * Buffers of one size in shared memory, used again and again by the passes of a run. They are all that holds samples: how
@@ -12,7 +12,7 @@ export class BatchBuffers {
   readonly #waiting: ((buffer: Float32Array) => void)[] = [];
   #made = 0;
 
-  /** Buffers of `batchLength` floats: as many as `maxBytes` holds, at least three, each made when it is first needed. */
+  /** Buffers of `batchLength` floats: as many as `maxBytes` holds, at least four, each made when it is first needed. */
   constructor(batchLength: number, maxBytes: number) {
     this.#batchLength = batchLength;
     const fitting = Math.floor(maxBytes / (batchLength * Float32Array.BYTES_PER_ELEMENT));

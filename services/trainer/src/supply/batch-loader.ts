@@ -3,12 +3,15 @@ import { voxelCount, type Shape } from '@lunastream/volume';
 import type { BatchBuffers } from './batch-buffers.ts';
 import type { SampleStream } from './sample-source.ts';
 
-/** A batch, and how long the engine had to wait for it. */
+/** A batch of a pass. */
 export interface LoadedBatch {
   readonly batch: Batch;
   /** Ordinal of the batch's first sample. */
   readonly firstOrdinal: number;
-  readonly stallMs: number;
+  /** When it was whole, on the clock of the options. */
+  readonly readyMs: number;
+  /** Gives its memory back, once: nobody may look at its voxels afterwards. */
+  readonly release: () => void;
 }
 
 /** What batches are filled from and how large they are. */
@@ -52,16 +55,14 @@ export class BatchLoader {
     this.#ask().catch((error: unknown) => this.close(error as Error));
   }
 
-  /** The batches in order. A batch is valid until the next one is asked for. Closes the loader when it ends. */
+  /** The batches in order, each valid until it is released. Closes the loader when it ends. */
   async *batches(): AsyncGenerator<LoadedBatch, void, undefined> {
     const { labels, firstOrdinal: begin = 0, batchSize, buffers, nowMs } = this.#options;
     try {
       for (let firstOrdinal = begin; firstOrdinal < labels.length; firstOrdinal += batchSize) {
-        const askedMs = nowMs();
         const { batch, buffer, filled } = await this.#next();
         await filled;
-        yield { batch, firstOrdinal, stallMs: nowMs() - askedMs };
-        buffers.release(buffer);
+        yield { batch, firstOrdinal, readyMs: nowMs(), release: () => buffers.release(buffer) };
       }
     } finally {
       this.close(new Error('no more batches are wanted'));
