@@ -28,11 +28,15 @@ export interface SampleBuffer {
   /** HU, [depth, height, width] in C order: float32, or float16 as its bit patterns. */
   readonly voxels: Float32Array | Uint16Array;
   readonly shape: Shape;
+  /** Whether its checksum is wanted; not unless given. */
+  readonly withChecksum?: boolean;
 }
 
 export interface SampleReport {
   /** Fraction of the sample's voxels, 0..1, whose sampling position lies outside the source: repeated border. */
   readonly borderFraction: number;
+  /** Checksum of the sample's bytes, as `VoxelInspector` takes it; undefined unless it was wanted. */
+  readonly checksum: number | undefined;
 }
 
 export interface AugmenterOptions {
@@ -52,6 +56,7 @@ const MATRIX_BYTES = 12 * Float64Array.BYTES_PER_ELEMENT;
 const SPARE_COLUMNS = 5;
 
 const paddedTo4 = (size: number) => Math.ceil(size / 4) * 4;
+const paddedToVector = (sizeBytes: number) => Math.ceil(sizeBytes / VECTOR_BYTES) * VECTOR_BYTES;
 
 /**
  * Makes samples by the WebAssembly kernels, in memory of its own that grows to what the largest chunk needs and is used
@@ -87,6 +92,7 @@ export class Augmenter {
     const { huGain, huShift, noiseHu, key } = transform;
     this.#kernels.setIntensity(huGain, huShift + AIR_HU * (1 - huGain));
     this.#kernels.setNoise(noiseHu, key.runSeed, key.epoch, key.ordinal, RandomPurpose.noise);
+    if (isUnchanged(source, transform, sample)) return this.#widen(source, sample);
     const elastic = transform.elasticVoxels > 0 ? drawElasticGrid(transform, sample.shape) : undefined;
     return this.#make(source, sample, toAffineMatrix(transform), elastic);
   }
@@ -119,15 +125,36 @@ export class Augmenter {
         : isIdentity(matrix)
           ? this.#copy(source, sample.shape)
           : this.#inPlane(source, voxelMatrix, sample.shape);
-    const { voxels } = sample;
+    this.#copyOut(out, sample);
+    const checksum = sample.withChecksum ? this.#checksumOf(out, sample) : undefined;
+    return { borderFraction: borderVoxels / sample.voxels.length, checksum };
+  }
+
+  /** Makes a sample that is its source: several times as fast as the kernels that could change it. */
+  #widen(source: SourceChunk, sample: SampleBuffer): SampleReport {
+    this.#memory.reset(this.#start);
+    const sizeBytes = paddedToVector(sample.voxels.byteLength);
+    const out = this.#memory.take(sizeBytes);
+    const checksum = this.#kernels.widenInt16(this.#takeSource(source), out, out + sizeBytes) >>> 0;
+    this.#copyOut(out, sample);
+    return { borderFraction: 0, checksum: sample.withChecksum ? checksum : undefined };
+  }
+
+  #copyOut(out: Address, { voxels }: SampleBuffer): void {
     const { buffer } = this.#memory.memory;
     if (voxels instanceof Float32Array) voxels.set(new Float32Array(buffer, out, voxels.length));
     else voxels.set(new Uint16Array(buffer, out, voxels.length));
-    return { borderFraction: borderVoxels / voxels.length };
+  }
+
+  /** Of the sample at `out`, where it is in the caches still. */
+  #checksumOf(out: Address, { voxels }: SampleBuffer): number {
+    const sizeBytes = paddedToVector(voxels.byteLength);
+    new Uint8Array(this.#memory.memory.buffer, out, sizeBytes).fill(0, voxels.byteLength);
+    return this.#kernels.checksum(out, out + sizeBytes, voxels instanceof Uint16Array) >>> 0;
   }
 
   #takeSample({ voxels, shape: { depth, height, width } }: SampleBuffer): Address {
-    const out = this.#memory.take(voxels.byteLength);
+    const out = this.#memory.take(paddedToVector(voxels.byteLength));
     const working = this.#memory.take(this.#kernels.tileMemoryBytes(depth, width));
     this.#kernels.setSample(depth, height, width, out, voxels instanceof Uint16Array, working);
     return out;
@@ -227,6 +254,21 @@ export class Augmenter {
     new Float32Array(this.#memory.memory.buffer, address, controls.length).set(controls);
     this.#kernels.setDisplacement(address, depth, height, width, ELASTIC_SPACING_VOXELS, working);
   }
+}
+
+/** Whether a sample is its whole source, voxel by voxel, and only their type differs. */
+function isUnchanged(source: SourceChunk, transform: SampleTransform, sample: SampleBuffer): boolean {
+  const { elasticVoxels, huGain, huShift, noiseHu } = transform;
+  return (
+    source.voxelsHu instanceof Int16Array &&
+    sample.voxels instanceof Float32Array &&
+    source.voxelsHu.length === sample.voxels.length &&
+    elasticVoxels === 0 &&
+    huGain === 1 &&
+    huShift === 0 &&
+    noiseHu === 0 &&
+    isIdentity(toAffineMatrix(transform))
+  );
 }
 
 function assertBuffers(source: SourceChunk, sample: SampleBuffer): void {

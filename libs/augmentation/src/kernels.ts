@@ -40,6 +40,8 @@ export interface Kernels {
   /** A signed 32-bit number. */
   readonly checksum: (at: Address, end: Address, isFloat16: boolean) => number;
   readonly wereFinite: () => number;
+  /** A signed 32-bit number. */
+  readonly widenInt16: (source: Address, at: Address, end: Address) => number;
 }
 
 type Triple = [number, number, number];

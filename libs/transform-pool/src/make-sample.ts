@@ -5,6 +5,8 @@ import {
   sampleTransform,
   VoxelInspector,
   type Augmenter,
+  type SampleBuffer,
+  type SampleReport,
 } from '@lunastream/augmentation';
 import { voxelCount } from '@lunastream/volume';
 import type { MadeSample, SampleLayout, TransformJob, TransformSource } from './transform-messages.ts';
@@ -34,54 +36,52 @@ export function makeSample(
   buffer = new ArrayBuffer(sampleBufferBytes(job, layout)),
 ): MadeSample {
   const startMs = performance.now();
-  const voxels = new arrayOf[job.voxelType](buffer, layout.headroomBytes, voxelCount(job.sampleShape));
-  const borderFraction =
-    job.partner === undefined
-      ? makeAlone(augmenter, job, job.source, voxels).borderFraction
-      : makeMixed(augmenter, job, job.partner, voxels);
-  return {
-    buffer,
-    borderFraction,
-    checksum: layout.withChecksum ? checksumOf(new Uint8Array(buffer, layout.headroomBytes), job) : 0,
-    tookMs: performance.now() - startMs,
+  const { withChecksum, headroomBytes } = layout;
+  const sample = {
+    voxels: new arrayOf[job.voxelType](buffer, headroomBytes, voxelCount(job.sampleShape)),
+    shape: job.sampleShape,
+    withChecksum,
   };
+  const { borderFraction, checksum } =
+    job.partner === undefined
+      ? makeAlone(augmenter, job, job.source, sample)
+      : makeMixed(augmenter, job, job.partner, sample);
+  return { buffer, borderFraction, checksum: checksum ?? 0, tookMs: performance.now() - startMs };
 }
 
 /** Of this thread, made when it is first needed. */
 let inspector: VoxelInspector | undefined;
 
-function checksumOf(voxels: Uint8Array, { voxelType }: TransformJob): number {
+function checksumOf({ voxels }: SampleBuffer): number {
   inspector ??= new VoxelInspector();
-  return inspector.inspect(voxels, voxelType).checksum;
+  const bytes = new Uint8Array(voxels.buffer, voxels.byteOffset, voxels.byteLength);
+  return inspector.inspect(bytes, voxels instanceof Float32Array ? 'float32' : 'float16').checksum;
 }
 
 function makeAlone(
   augmenter: Augmenter,
-  { sampleShape, sourceShape, augmentation }: TransformJob,
+  { sourceShape, augmentation }: TransformJob,
   { voxels, key }: TransformSource,
-  sample: Float32Array | Uint16Array,
+  sample: SampleBuffer,
 ) {
   const transform = sampleTransform(augmentation, key);
   const chunk = { voxelsHu: new Int16Array(voxels), shape: sourceShape };
-  const { borderFraction } = augmenter.apply(chunk, transform, { voxels: sample, shape: sampleShape });
-  return { borderFraction, lambda: transform.mixupLambda };
+  return { ...augmenter.apply(chunk, transform, sample), lambda: transform.mixupLambda };
 }
 
 function makeMixed(
   augmenter: Augmenter,
   job: TransformJob,
   partner: TransformSource,
-  sample: Float32Array | Uint16Array,
-): number {
-  const own = sample instanceof Float32Array ? sample : new Float32Array(sample.length);
-  const other = new Float32Array(sample.length);
-  const { borderFraction, lambda } = makeAlone(augmenter, job, job.source, own);
-  makeAlone(augmenter, job, partner, other);
+  sample: SampleBuffer,
+): SampleReport {
+  const { voxels, shape, withChecksum } = sample;
+  const own = voxels instanceof Float32Array ? voxels : new Float32Array(voxels.length);
+  const other = new Float32Array(voxels.length);
+  const { borderFraction, lambda } = makeAlone(augmenter, job, job.source, { voxels: own, shape });
+  makeAlone(augmenter, job, partner, { voxels: other, shape });
   mixSamples(own, other, lambda, own);
-  if (own !== sample) {
-    const shape = job.sampleShape;
-    // Moves nothing: copies, and rounds.
-    augmenter.resample({ voxelsHu: own, shape }, IDENTITY_MATRIX, { voxels: sample, shape });
-  }
-  return borderFraction;
+  // Moves nothing: copies, and rounds.
+  if (own !== voxels) augmenter.resample({ voxelsHu: own, shape }, IDENTITY_MATRIX, { voxels, shape });
+  return { borderFraction, checksum: withChecksum ? checksumOf(sample) : undefined };
 }
