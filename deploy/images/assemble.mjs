@@ -1,6 +1,6 @@
-// Puts together what one project needs at run time, and nothing else: `node assemble.mjs PROJECT FOLDER` (for example
-// services/trainer), in a workspace that is built. A pruned install rather than a bundle: lmdb loads a native addon, threads and WebAssembly kernels are
-// found by their package's name, and stack traces keep the names of files.
+// Puts together what one project needs at run time, and nothing else: `node assemble.mjs PROJECT FOLDER [PACKAGE...]` (for example
+// services/trainer), in a workspace that is built. The packages are those of VARIANT_PACKAGES that come along. A pruned install rather than a
+// bundle: lmdb loads a native addon, threads and WebAssembly kernels are found by their package's name, and stack traces keep the names of files.
 import { execFileSync } from 'node:child_process';
 import {
   cpSync,
@@ -15,10 +15,13 @@ import {
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isNeeded } from './needed-files.mjs';
+import { installedPackages, onlyInstalled } from './sbom.mjs';
 
 const workspace = fileURLToPath(new URL('../../', import.meta.url));
 /** The images' C library; packages with native addons bring theirs for others, too. */
 const PLATFORM = { os: 'linux', libc: 'glibc' };
+/** Optional dependencies that only the image of a variant has: Dawn, which no machine without a GPU has a use for. */
+const VARIANT_PACKAGES = ['webgpu'];
 
 function readManifest(folder) {
   return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
@@ -44,8 +47,8 @@ function projectFolders() {
   });
 }
 
-/** Installs what `project` depends on, our own packages as links to their folders. */
-function install(project, target) {
+/** Installs what `project` depends on, our own packages as links to their folders, without the variants' packages but for `wanted`. */
+function install(project, target, wanted) {
   mkdirSync(target, { recursive: true });
   for (const path of [
     'package.json',
@@ -65,28 +68,53 @@ function install(project, target) {
     `--workspace=${project}`,
     ...Object.entries(PLATFORM).map(([name, value]) => `--${name}=${value}`),
   );
+  for (const name of VARIANT_PACKAGES.filter((each) => !wanted.includes(each)))
+    rmSync(join(target, 'node_modules', name), { recursive: true, force: true });
+}
+
+/** Lists what is there, by npm, in CycloneDX's format. */
+function listPackages(project, target) {
   const sbom = npm(
     target,
     'sbom',
-    '--omit=dev',
     '--sbom-format=cyclonedx',
     '--package-lock-only',
     `--workspace=${project}`,
   );
-  writeFileSync(join(target, 'sbom.cdx.json'), sbom);
+  const lock = JSON.parse(readFileSync(join(target, 'node_modules/.package-lock.json'), 'utf8'));
+  const installed = installedPackages(lock.packages, (path) => existsSync(join(target, path)));
+  writeFileSync(join(target, 'sbom.cdx.json'), JSON.stringify(onlyInstalled(JSON.parse(sbom), installed)));
 }
 
-/** The folders that the links of the install lead to, relative to it. */
-function linkedFolders(target) {
+/** The folders of `project` and of those of our packages that it needs, relative to the workspace. */
+function neededFolders(project) {
+  const folderOf = new Map(
+    projectFolders().map((folder) => [readManifest(join(workspace, folder)).name, folder]),
+  );
+  const needed = new Set([project]);
+  // A set also visits what is added to it meanwhile.
+  for (const folder of needed) {
+    for (const name of Object.keys(readManifest(join(workspace, folder)).dependencies ?? {}))
+      if (folderOf.has(name)) needed.add(folderOf.get(name));
+  }
+  return needed;
+}
+
+/** Removes links to our packages that only tests need: npm makes them whatever is left out. */
+function removeOtherLinks(target, needed) {
   const links = join(target, 'node_modules/@lunastream');
-  return readdirSync(links).map((name) => relative(realpathSync(target), realpathSync(join(links, name))));
+  for (const name of readdirSync(links)) {
+    const folder = relative(realpathSync(target), realpathSync(join(links, name)));
+    if (!needed.has(folder)) rmSync(join(links, name));
+  }
 }
 
 /** Copies the compiled code and other exported files of our packages; removes the manifests of those not needed. */
-function addOwnPackages(target) {
-  const needed = linkedFolders(target);
+function addOwnPackages(project, target) {
+  const needed = neededFolders(project);
+  removeOtherLinks(target, needed);
   for (const folder of projectFolders()) {
-    if (!needed.includes(folder)) {
+    if (!needed.has(folder)) {
       rmSync(join(target, folder), { recursive: true });
       continue;
     }
@@ -112,14 +140,20 @@ function prune(folder, root = folder) {
   if (readdirSync(folder).length === 0) rmSync(folder, { recursive: true });
 }
 
-const [project, target] = process.argv.slice(2);
-if (project === undefined || target === undefined || !existsSync(join(workspace, project))) {
+const [project, target, ...wanted] = process.argv.slice(2);
+if (
+  project === undefined ||
+  target === undefined ||
+  !existsSync(join(workspace, project)) ||
+  !wanted.every((name) => VARIANT_PACKAGES.includes(name))
+) {
   throw new Error(
-    `Cannot assemble a service: use assemble.mjs SERVICE FOLDER, got ${process.argv.slice(2).join(' ')}`,
+    `Cannot assemble a service: use assemble.mjs SERVICE FOLDER [${VARIANT_PACKAGES.join('|')}], got ${process.argv.slice(2).join(' ')}`,
   );
 }
-install(project, target);
-addOwnPackages(target);
+install(project, target, wanted);
+addOwnPackages(project, target);
+listPackages(project, target);
 rmSync(join(target, 'package-lock.json'));
 prune(target);
 // A file that was needed after all fails the build, not the first start.

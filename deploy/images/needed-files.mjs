@@ -10,8 +10,8 @@ const NEVER_LOADED_FOLDERS =
 const OWN_TEST = /\.test\.js$|^(?:libs|services|tools)\/[^/]+\/dist\/src\/testing\//;
 /** Native builds for other C libraries and versions of Node: the images have glibc and Node-API. */
 const OTHER_BUILDS = /\.(?:musl|abi\d+(?:\.glibc|\.musl)?)\.node$/;
-/** Dawn's addons for systems that no image has. */
-const OTHER_SYSTEMS = /\/webgpu\/dist\/(?:darwin|win32)-/;
+/** Dawn's addons for other systems and processors than those of the image, which is built on its own kind. */
+const OTHER_SYSTEMS = new RegExp(`/webgpu/dist/(?!${process.platform}-${process.arch}/)|/webgpu/build/`);
 /** tfjs as one file for browsers, beside the modules that Node loads. */
 const BROWSER_BUNDLE =
   /\/@tensorflow\/[^/]+\/dist\/tf[^/]*\.(?:fesm|es2017|min)[^/]*\.js$|\/@tensorflow\/[^/]+\/src\//;

@@ -6,6 +6,7 @@ const IMAGES = [
   { target: 'chunk-cache', mostMb: 60 },
   { target: 'augmentation', mostMb: 60 },
   { target: 'trainer', mostMb: undefined },
+  { target: 'trainer-webgpu', mostMb: undefined },
   { target: 'cli', mostMb: undefined },
 ];
 const BASE = 'docker.io/library/node:22-bookworm-slim';
@@ -37,6 +38,7 @@ export async function buildImages() {
     ]);
     assert(code === 0, `Cannot build ${target}: buildah ended with ${code}`);
   }
+  return [`${IMAGES.length} images`];
 }
 
 async function inspect(image) {
@@ -44,51 +46,64 @@ async function inspect(image) {
   return found;
 }
 
-/** Checks size, user and labels, that tests and sources stayed outside, and that the bill of materials is inside. */
+async function mbOverBase(target) {
+  const { Size: sizeBytes } = await inspect(imageName(target));
+  return (sizeBytes - (await inspect(BASE)).Size) / MB;
+}
+
+/** A sentence. */
+export async function overBase(target, mostMb) {
+  const limit = mostMb === undefined ? '' : ` (at most ${mostMb})`;
+  return `${target}: ${(await mbOverBase(target)).toFixed(1)} MB over its base image${limit}`;
+}
+
+/** Checks size, user and labels, that tests and sources stayed outside, and that the bill of materials tells what is inside. */
 export async function inspectImages() {
-  const base = await inspect(BASE);
+  const found = [];
   for (const { target, mostMb } of IMAGES) {
-    const { Size: sizeBytes, Config: config } = await inspect(imageName(target));
-    const overMb = (sizeBytes - base.Size) / MB;
-    say(
-      `${target}: ${overMb.toFixed(1)} MB over its base image${mostMb === undefined ? '' : ` (at most ${mostMb})`}`,
-    );
+    found.push(await overBase(target, mostMb));
+    const overMb = await mbOverBase(target);
     assert(
       mostMb === undefined || overMb <= mostMb,
       `${target} must be at most ${mostMb} MB over its base, got ${overMb}`,
     );
+    const { Config: config } = await inspect(imageName(target));
     assert(config.User === '1000:1000', `${target} must run as 1000:1000, got ${config.User}`);
+    for (const name of ['title', 'description', 'version', 'licenses', 'vendor'])
+      assert(config.Labels[`org.opencontainers.image.${name}`], `${target} must have a label ${name}`);
     assert(
       config.Labels['org.opencontainers.image.title'] === `lunastream-${target}`,
-      `${target} must be labelled`,
+      `${target} must be labelled by its name`,
     );
-    const inside = (...command) =>
-      output('podman', [
-        'run',
-        '--rm',
-        '--network=none',
-        '--read-only',
-        '--entrypoint=',
-        imageName(target),
-        ...command,
-      ]);
-    const sbom = JSON.parse(await inside('cat', '/app/sbom.cdx.json'));
-    assert(
-      sbom.bomFormat === 'CycloneDX' && sbom.components.length > 10,
-      `${target} must have a bill of materials`,
-    );
-    const strays = await inside(
-      'find',
-      '/app',
-      '-name',
-      '*.test.js',
-      '-o',
-      '-name',
-      '*.map',
-      '-o',
-      '-name',
-      'typescript',
-    );
-    assert(strays === '', `${target} must hold nothing but what runs, got ${strays}`);
+    await inspectContents(target);
   }
+  return found;
+}
+
+/** Of an image's files: packages are those that its bill lists, nothing is there that no program loads. */
+async function inspectContents(target) {
+  const inside = (...command) =>
+    output('podman', [
+      ...['run', '--rm', '--network=none', '--read-only', '--entrypoint=', imageName(target)],
+      ...command,
+    ]);
+  const sbom = JSON.parse(await inside('cat', '/app/sbom.cdx.json'));
+  const listed = new Set(sbom.components.map(({ 'bom-ref': ref }) => ref.slice(0, ref.lastIndexOf('@'))));
+  const files = (await inside('find', '/app', '-type', 'f')).split('\n');
+  const packages = new Set(
+    files.map((path) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]).filter(Boolean),
+  );
+  const unlisted = [...packages].filter((name) => !listed.has(name));
+  assert(
+    sbom.bomFormat === 'CycloneDX' && packages.size > 10 && unlisted.length === 0,
+    `${target}'s bill of materials must list every package, got none of ${unlisted.join(', ')}`,
+  );
+  const strays = files.filter((path) => /\.test\.js$|\.map$|\/typescript\//.test(path));
+  assert(strays.length === 0, `${target} must hold nothing but what runs, got ${strays.join(', ')}`);
+  const addons = files.filter((path) => path.endsWith('/dawn.node'));
+  const wanted = target === 'trainer-webgpu' ? 1 : 0;
+  assert(
+    addons.length === wanted,
+    `${target} must hold ${wanted} of Dawn's addons, got ${addons.join(', ')}`,
+  );
 }

@@ -29,10 +29,13 @@ export function trainWithCompose() {
       say(await trainOn(trainer, lunastream));
       const runs = JSON.parse(await lunastream('runs', '--trainer', trainer, '--json'));
       assert(runs.state === 'finished', `the run must be finished, got ${runs.state}`);
+      const answers = [];
       for (const service of SERVICES) {
         const [, ...probe] = services[service].healthcheck.test;
-        say(`${service}: ${(await output('podman', ['exec', `${project}_${service}_1`, ...probe])).trim()}`);
+        const answer = await output('podman', ['exec', `${project}_${service}_1`, ...probe]);
+        answers.push(`${service}: ${answer.trim()}`);
       }
+      return answers;
     } catch (error) {
       for (const service of SERVICES)
         say(await output('podman', ['logs', `${project}_${service}_1`]).catch(String));

@@ -51,7 +51,7 @@ export function trainWithContainers() {
       const onTrainer = ['--trainer', at(trainerPort), ...CLIENT_FLAGS];
       say(await command('train', ...onTrainer, '--resume', run, '--epochs', '2', '--quiet'));
       await assertTrained(runs, 2);
-      say('runs were backed up, lost, restored, and the run went on');
+      return ['mutual TLS and a token; runs were backed up, lost, restored, and the run went on'];
     } catch (error) {
       for (const { target, id } of started) say(`${target}:\n${await output('podman', ['logs', id])}`);
       throw error;

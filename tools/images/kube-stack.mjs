@@ -27,6 +27,7 @@ export function trainWithKube() {
       say(await output('podman', ['kube', 'play', '--network=host', '--log-driver=k8s-file', path]));
       say(await trainOn(`127.0.0.1:${ports[`trainer:${PORTS.trainer}`]}`, lunastream));
       await assertTrained(runs);
+      return [`${manifests.filter(({ kind }) => kind === 'Deployment').length} workloads of ${OVERLAY}`];
     } catch (error) {
       const ids = (await output('podman', ['ps', '--all', '--quiet'])).split('\n').filter(Boolean);
       for (const id of ids) say(await output('podman', ['logs', id]));

@@ -63,7 +63,8 @@ export async function withScratch(use) {
   }
 }
 
-async function giveToUser(folder) {
+/** Makes a folder and all below it the images' user's. */
+export async function giveToUser(folder) {
   await chown(folder, USER, USER);
   for (const name of await readdir(folder, { recursive: true })) await chown(join(folder, name), USER, USER);
 }

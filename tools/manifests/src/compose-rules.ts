@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { PROBES } from '@lunastream/service-kit';
 import type { ComposeProject, ComposeService } from './compose.ts';
-import { CLOSING_SECONDS } from './pod-rules.ts';
+import { ownImage, serviceOf } from './manifest.ts';
+import { CLOSING_SECONDS, GPU_IMAGES } from './pod-rules.ts';
 
 /** A rule that a Compose file must keep: a sentence per fault. */
 export type ComposeRule = (project: ComposeProject) => string[];
@@ -16,13 +17,8 @@ const ofServices =
   (rule: ServiceRule): ComposeRule =>
   (project) =>
     Object.entries(project.compose.services).flatMap(([name, service]) =>
-      rule(service, { name, ours: targetOf(service), project }).map((fault) => `${name}: ${fault}`),
+      rule(service, { name, ours: serviceOf(service), project }).map((fault) => `${name}: ${fault}`),
     );
-
-/** The image of ours that a service runs, its target in the Containerfile. */
-function targetOf({ image }: ComposeService): string | undefined {
-  return /^lunastream\/([a-z-]+):/.exec(image)?.[1];
-}
 
 /** Variables of OpenTelemetry, Node and the AWS SDK, which no setting of ours reads. */
 const FOREIGN_VARIABLES = /^(?:OTEL_|NODE_|AWS_)/;
@@ -40,13 +36,14 @@ function listensOn(service: ComposeService): number[] {
 /** Images of ours are built here, at the version of the repository; those of others have a whole version. */
 export const composeImageRule = ofServices(({ image, build }, { ours, project }) => {
   const { images, version } = project.facts;
+  const target = ownImage({ image }) ?? '';
   if (ours === undefined)
     return /:v?\d+\.\d+\.\d+[^:/]*$/.test(image)
       ? []
       : [`image must have a whole version as its tag, got ${image}`];
   return [
-    ...(images.includes(ours) ? [] : [`image must be one that deploy/images builds, got ${image}`]),
-    ...(build?.target === ours ? [] : [`build.target must be ${ours}, got ${build?.target ?? 'none'}`]),
+    ...(images.includes(target) ? [] : [`image must be one that deploy/images builds, got ${image}`]),
+    ...(build?.target === target ? [] : [`build.target must be ${target}, got ${build?.target ?? 'none'}`]),
     ...(image.endsWith(`:${version}`) ? [] : [`image must have the tag ${version}, got ${image}`]),
     ...(existsSync(join(project.folder, build?.context ?? '', build?.dockerfile ?? ''))
       ? []
@@ -161,6 +158,16 @@ export const composePrivilegeRule = ofServices((service, { ours }) => {
   return rules.filter(([holds]) => !holds).map(([, fault]) => fault);
 });
 
+/** Whoever gets a GPU has an image whose engine computes on it, and the other way round. */
+export const composeGpuRule = ofServices((service) => {
+  const devices = service.deploy?.resources?.reservations?.devices ?? [];
+  const hasGpu = devices.some(({ capabilities }) => capabilities.includes('gpu'));
+  const canUseIt = GPU_IMAGES.includes(ownImage(service) ?? '');
+  return hasGpu === canUseIt
+    ? []
+    : [`a GPU and an image of ${GPU_IMAGES.join(', ')} must come together, got ${service.image}`];
+});
+
 /** What a Compose file must agree with, beside its schema. */
 export const COMPOSE_RULES: readonly ComposeRule[] = [
   composeImageRule,
@@ -172,4 +179,5 @@ export const COMPOSE_RULES: readonly ComposeRule[] = [
   composeProbeRule,
   composeGraceRule,
   composePrivilegeRule,
+  composeGpuRule,
 ];

@@ -6,7 +6,7 @@ import { workspaceRoot } from '@lunastream/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { COMPOSE_RULES } from './compose-rules.ts';
-import { composeSchemaFaults, readCompose, type Compose } from './compose.ts';
+import { composeSchemaFaults, overlayCompose, readCompose, type Compose } from './compose.ts';
 import { readImageFolders, readServiceFacts, type ServiceFacts } from './service-facts.ts';
 
 const FOLDER = join(workspaceRoot, 'deploy');
@@ -70,6 +70,35 @@ describe('deploy/compose.yaml', () => {
     expect(given.sort()).toEqual([...new Set(asked)].sort());
     const dashboards = grafana.environment?.['LUNASTREAM_DASHBOARDS'];
     expect(grafana.volumes).toContain(`./grafana/dashboards:${dashboards}:ro`);
+  });
+});
+
+describe('deploy/compose.gpu-nvidia.yaml', () => {
+  const FILE_OF_GPU = join(FOLDER, 'compose.gpu-nvidia.yaml');
+  const withGpu = () => overlayCompose(readCompose(FILE), readCompose(FILE_OF_GPU));
+
+  it('keeps the schema, and with compose.yaml agrees with services, images and files', () => {
+    expect(composeSchemaFaults(FILE_OF_GPU)).toEqual([]);
+    expect(brokenRules(withGpu())).toEqual([]);
+  });
+
+  it('gives the trainer a GPU and the image that computes on it, and changes no more', () => {
+    const { trainer, ...others } = withGpu().services;
+    const { trainer: before, ...othersBefore } = readCompose(FILE).services;
+    expect(others).toEqual(othersBefore);
+    expect(trainer).toMatchObject({ environment: before!.environment, volumes: before!.volumes });
+    expect(trainer!.image).toMatch(/\/trainer-webgpu:/);
+  });
+
+  it.each([
+    ['a GPU for an image that cannot use it', { image: 'lunastream/trainer:0.1.0' }],
+    ['an image for a GPU without one', { deploy: {} }],
+  ])('is refused with a planted fault: %s', (_name, fault) => {
+    const compose = withGpu();
+    const trainer = { ...compose.services['trainer']!, ...fault };
+    expect(brokenRules({ ...compose, services: { ...compose.services, trainer } }).join('\n')).toMatch(
+      /trainer: a GPU and an image of trainer-webgpu, trainer-tensorflow must come together/,
+    );
   });
 });
 

@@ -21,6 +21,13 @@ export interface ComposeService {
   readonly security_opt?: readonly string[];
   readonly privileged?: boolean;
   readonly network_mode?: string;
+  readonly deploy?: {
+    readonly resources?: {
+      readonly reservations?: {
+        readonly devices?: readonly { readonly driver?: string; readonly capabilities: readonly string[] }[];
+      };
+    };
+  };
 }
 
 export interface Compose {
@@ -77,4 +84,12 @@ export function composeSchemaFaults(path: string): string[] {
 
 export function readCompose(path: string): Compose {
   return parse(readFileSync(path, 'utf8'), { merge: true }) as Compose;
+}
+
+/** What `docker compose --file a --file b` makes of two files, as far as the second gives services whole new fields. */
+export function overlayCompose(compose: Compose, over: Compose): Compose {
+  const services = Object.entries(over.services).map(
+    ([name, service]) => [name, { ...compose.services[name], ...service }] as const,
+  );
+  return { ...compose, services: { ...compose.services, ...Object.fromEntries(services) } };
 }

@@ -41,7 +41,10 @@ export interface Container {
   readonly livenessProbe?: Probe;
   readonly readinessProbe?: Probe;
   readonly lifecycle?: { readonly preStop?: { readonly exec?: { readonly command: readonly string[] } } };
-  readonly resources?: { readonly requests?: object; readonly limits?: object };
+  readonly resources?: {
+    readonly requests?: object;
+    readonly limits?: Readonly<Record<string, string | number>>;
+  };
   readonly securityContext?: {
     readonly allowPrivilegeEscalation?: boolean;
     readonly readOnlyRootFilesystem?: boolean;
@@ -61,6 +64,7 @@ export interface PodSpec {
     readonly seccompProfile?: { readonly type: string };
   };
   readonly hostNetwork?: boolean;
+  readonly tolerations?: readonly { readonly key?: string }[];
   readonly volumes?: readonly { readonly name: string; readonly configMap?: { readonly name: string } }[];
 }
 
@@ -88,9 +92,14 @@ export function containersOf({ pod }: Workload): readonly Container[] {
   return [...(pod.initContainers ?? []), ...pod.containers];
 }
 
-/** The service of ours that a container runs, by its image's name; undefined for other programs. */
-export function serviceOf({ image }: Container): string | undefined {
+/** The name of an image of ours; undefined for other programs. */
+export function ownImage({ image }: { readonly image: string }): string | undefined {
   return /(?:^|\/)lunastream\/([a-z-]+)(?::|$)/.exec(image)?.[1];
+}
+
+/** The service of ours that a container runs, by its image's name, variants included; undefined for other programs. */
+export function serviceOf(container: { readonly image: string }): string | undefined {
+  return ownImage(container)?.replace(/^trainer-[a-z]+$/, 'trainer');
 }
 
 /** The environment of a container as far as the manifests tell it: its ConfigMaps, then its own variables. */

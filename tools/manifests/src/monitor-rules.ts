@@ -90,6 +90,16 @@ export const monitorRule: Rule = (manifests) => {
     });
 };
 
+/** Where Grafana's sidecar finds ConfigMaps, they hold every dashboard, as it was generated, and no other. */
+export const dashboardRule: Rule = (manifests, { dashboards }) => {
+  const maps = manifests.filter(({ metadata }) => metadata.labels?.['grafana_dashboard'] === '1');
+  if (maps.length === 0) return [];
+  const given = Object.fromEntries(maps.flatMap(({ data }) => Object.entries(data ?? {})));
+  return [...new Set([...Object.keys(dashboards), ...Object.keys(given)])]
+    .filter((name) => given[name] !== dashboards[name])
+    .map((name) => `dashboard ${name} must be in a ConfigMap for Grafana as it was generated`);
+};
+
 /** A policy that is about no pod protects nothing, and opens nothing. */
 export const policyTargetRule: Rule = (manifests) =>
   specsOf<PolicySpec>(manifests, 'NetworkPolicy')

@@ -2,6 +2,7 @@ import { PROBES } from '@lunastream/service-kit';
 import {
   containersOf,
   environmentOf,
+  ownImage,
   serviceOf,
   workloadsOf,
   type Container,
@@ -15,6 +16,8 @@ export type Rule = (manifests: readonly Manifest[], facts: ServiceFacts) => stri
 
 /** Variables that no setting of ours reads: OpenTelemetry's, the AWS SDK's and Node's own, and what arguments refer to. */
 const FOREIGN_VARIABLES = /^(?:OTEL_|AWS_|NODE_|RUN_SEED$)/;
+/** Images with an engine that computes on a GPU. */
+export const GPU_IMAGES: readonly string[] = ['trainer-webgpu', 'trainer-tensorflow'];
 /** Beyond waiting: the second that ended streams get, connections, stores and telemetry. */
 export const CLOSING_SECONDS = 10;
 
@@ -104,10 +107,10 @@ export const gracePeriodRule = ofContainers((container, { pod }, { manifests }) 
 
 /** Images are those that this repository builds, of a version that stays what it is. */
 export const imageRule = ofContainers((container, _, { facts }) => {
-  const service = serviceOf(container)!;
+  const name = ownImage(container)!;
   const tag = /:([^:/]+)$/.exec(container.image)?.[1];
   return [
-    ...(facts.images.includes(service)
+    ...(facts.images.includes(name)
       ? []
       : [`image ${container.image} must be one that deploy/images builds`]),
     ...(tag === facts.version || (tag === 'dev' && container.image.startsWith('localhost/'))
@@ -116,12 +119,28 @@ export const imageRule = ofContainers((container, _, { facts }) => {
   ];
 });
 
-/** Programs of others have a version that stays what it is, too. */
-export const pinnedImageRule = ofContainers(
-  ({ image }) =>
-    /:v?\d+\.\d+\.\d+[^:/]*$/.test(image) ? [] : [`image ${image} must have a whole version as its tag`],
-  'others',
-);
+/** Programs of others have a version that stays what it is, too, and the one that the Compose file decides on. */
+export const pinnedImageRule = ofContainers(({ image }, _, { facts }) => {
+  const [name = '', tag] = image.split(':');
+  const decided = facts.programs[name];
+  return [
+    ...(/:v?\d+\.\d+\.\d+[^:/]*$/.test(image) ? [] : [`image ${image} must have a whole version as its tag`]),
+    ...(tag === decided ? [] : [`image ${image} must be ${decided ?? 'unused'}, as in deploy/compose.yaml`]),
+  ];
+}, 'others');
+
+const GPU = 'nvidia.com/gpu';
+
+/** Whoever gets a GPU has an image whose engine computes on it, and the other way round; its node may take no other pods. */
+export const gpuRule = ofContainers((container, { pod }) => {
+  const hasGpu = container.resources?.limits?.[GPU] !== undefined;
+  const image = ownImage(container)!;
+  if (!hasGpu) return GPU_IMAGES.includes(image) ? [`image ${image} must be given a GPU (${GPU})`] : [];
+  return [
+    ...(GPU_IMAGES.includes(image) ? [] : [`a GPU needs an image of ${GPU_IMAGES.join(', ')}, got ${image}`]),
+    ...(pod.tolerations?.some(({ key }) => key === GPU) === true ? [] : [`a GPU's node must be tolerated`]),
+  ];
+});
 
 /** No root, no privilege, no token of the cluster, nothing written but to volumes. */
 export const privilegeRule = ofContainers(({ securityContext, resources }, { pod }) => {

@@ -1,9 +1,10 @@
-import { monitorRule, policyTargetRule } from './monitor-rules.ts';
+import { dashboardRule, monitorRule, policyTargetRule } from './monitor-rules.ts';
 import { disruptionRule, networkPolicyRule, serviceRule } from './network-rules.ts';
 import {
   configMapRule,
   environmentRule,
   folderRule,
+  gpuRule,
   gracePeriodRule,
   imageRule,
   mountedFileRule,
@@ -22,6 +23,7 @@ export const RULES: readonly Rule[] = [
   gracePeriodRule,
   imageRule,
   pinnedImageRule,
+  gpuRule,
   privilegeRule,
   folderRule,
   mountedFileRule,
@@ -30,5 +32,6 @@ export const RULES: readonly Rule[] = [
   networkPolicyRule,
   policyTargetRule,
   monitorRule,
+  dashboardRule,
   disruptionRule,
 ];

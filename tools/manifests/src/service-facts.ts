@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readCompose } from './compose.ts';
+import { ownImage } from './manifest.ts';
 
 /** What the manifests must agree with. */
 export interface ServiceFacts {
@@ -8,7 +10,11 @@ export interface ServiceFacts {
   readonly variables: Readonly<Record<string, readonly string[]>>;
   /** Images that deploy/images builds. */
   readonly images: readonly string[];
+  /** Images of other programs, with the tag that deploy/compose.yaml has: the one place that decides on versions. */
+  readonly programs: Readonly<Record<string, string>>;
   readonly version: string;
+  /** Dashboards by file name, as `npm run gen` wrote them (tools/dashboards tests that it would write the same again). */
+  readonly dashboards: Readonly<Record<string, string>>;
 }
 
 const SERVICES = ['chunk-cache', 'augmentation', 'trainer'];
@@ -29,9 +35,26 @@ export function readServiceFacts(root: string): ServiceFacts {
   return {
     // The command line takes the security settings, and ignores what only services have.
     variables: { ...variables, cli: [...new Set(Object.values(variables).flat())] },
-    images: [...containerfile.matchAll(/^FROM service AS ([a-z-]+)$/gm)].map(([, name]) => name!),
+    images: [
+      ...[...containerfile.matchAll(/^FROM service AS ([a-z-]+)$/gm)].map(([, name]) => name!),
+      ...readdirSync(join(root, 'deploy/images'))
+        .map((name) => /^([a-z-]+)\.Containerfile$/.exec(name)?.[1])
+        .filter((name) => name !== undefined),
+    ],
+    programs: Object.fromEntries(
+      Object.values(readCompose(join(root, 'deploy/compose.yaml')).services)
+        .filter((service) => ownImage(service) === undefined)
+        .map(({ image }) => image.split(':') as [string, string]),
+    ),
     version,
+    dashboards: readDashboards(join(root, 'deploy/grafana/dashboards')),
   };
+}
+
+function readDashboards(folder: string): Record<string, string> {
+  return Object.fromEntries(
+    readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')]),
+  );
 }
 
 /** Folders that the Containerfile makes for the images' user. */
