@@ -1,6 +1,6 @@
 import tf from '@tensorflow/tfjs';
 import { goldenVolume, GOLDEN_SHAPE } from '@lunastream/testing';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Batch, Engine, ModelTensor } from '../engine.ts';
 import type { EngineSettings } from '../engine-settings.ts';
 import { lunaParameters } from '../luna-model.ts';
@@ -79,6 +79,7 @@ const title = WEBGPU_FAULT === undefined ? 'WebgpuEngine' : `WebgpuEngine [skipp
 describe.skipIf(WEBGPU_FAULT !== undefined)(title, () => {
   const started: Engine[] = [];
   afterEach(() => {
+    vi.restoreAllMocks();
     for (const engine of started.splice(0)) engine.dispose();
   });
   async function start(change: Partial<EngineSettings> = {}, groupSamples?: number): Promise<WebgpuEngine> {
@@ -127,6 +128,66 @@ describe.skipIf(WEBGPU_FAULT !== undefined)(title, () => {
     await first.trainBatch(batch);
     await second.trainBatch(batch);
     expect(hashState(await second.exportState())).toBe(hashState(await first.exportState()));
+  });
+
+  it('sends the next batch up and puts its step on the queue while the device computes, to the same bits', async () => {
+    const batches = [goldenBatch(2), goldenBatch(1)];
+    const apart = await start({}, 1);
+    const expected = [];
+    for (const batch of batches) expected.push(await apart.trainBatch(batch));
+    expected.push(await apart.evaluateBatch(batches[0]!));
+    const together = await start({}, 1);
+    const { queue } = (await loadWebgpu()).backend.device;
+    const events: string[] = [];
+    const write = vi.spyOn(queue, 'writeBuffer');
+    const submit = vi.spyOn(queue, 'submit');
+    const steps = batches.map(async (batch, index) => {
+      events.push(`call ${index}`);
+      write.mockClear();
+      submit.mockClear();
+      const step = together.trainBatch(batch);
+      // Voxels are by far the largest that is written; the last submission ends in the copy that is waited for.
+      const isSent = write.mock.calls.some(([, , , , length]) => length === SIZE);
+      if (isSent && submit.mock.calls.length > 0) events.push(`on the queue ${index}`);
+      const result = await step;
+      events.push(`done ${index}`);
+      return result;
+    });
+    const answers = [...steps, together.evaluateBatch(batches[0]!)];
+    expect(await Promise.all(answers)).toEqual(expected);
+    expect(events).toEqual([
+      ...[0, 1].flatMap((index) => [`call ${index}`, `on the queue ${index}`]),
+      ...['done 0', 'done 1'],
+    ]);
+    expect(hashState(await together.exportState())).toBe(hashState(await apart.exportState()));
+  });
+
+  it('exports what it was when it was asked, whatever is trained meanwhile', async () => {
+    const engine = await start();
+    const batch = goldenBatch(1);
+    await engine.trainBatch(batch);
+    const [state, gradients] = [await engine.exportState(), await engine.exportGradients()];
+    const asked = [engine.exportState(), engine.exportGradients()] as const;
+    const later = engine.trainBatch(batch);
+    expect(hashState(await asked[0])).toBe(hashState(state));
+    expect(await asked[1]).toEqual(gradients);
+    await later;
+    expect(hashState(await engine.exportState())).not.toBe(hashState(state));
+  });
+
+  it('takes no new memory once it has trained and evaluated', async () => {
+    const engine = await start();
+    const batch = goldenBatch(1);
+    const both = () =>
+      Promise.all([engine.trainBatch(batch), engine.trainBatch(batch), engine.evaluateBatch(batch)]);
+    await both();
+    await both();
+    const { backend } = await loadWebgpu();
+    const before = { ...backend.memory(), tensors: tf.memory().numTensors };
+    const create = vi.spyOn(backend.device, 'createBuffer');
+    await both();
+    expect(create).not.toHaveBeenCalled();
+    expect({ ...backend.memory(), tensors: tf.memory().numTensors }).toEqual(before);
   });
 
   it('evaluates a sample alone as in a batch, bit by bit, and changes nothing', async () => {

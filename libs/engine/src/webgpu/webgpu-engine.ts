@@ -5,15 +5,7 @@ import type { Batch, BatchResult, Engine, ModelState, ModelTensor } from '../eng
 import { trainingRules, type EngineSettings, type TrainingRules } from '../engine-settings.ts';
 import { EngineUnavailableError } from '../errors.ts';
 import { initialiseLunaModel } from '../initialise-luna-model.ts';
-import {
-  batchStatistics,
-  FIXED_STATISTICS,
-  INITIAL_RUNNING_STATISTICS,
-  normaliseVoxels,
-  updateRunningStatistics,
-  type InputStatistics,
-  type RunningStatistics,
-} from '../input-normalisation.ts';
+import { FIXED_STATISTICS, INITIAL_RUNNING_STATISTICS } from '../input-normalisation.ts';
 import { sampleLoss } from '../loss.ts';
 import {
   CLASS_COUNT,
@@ -38,7 +30,8 @@ import {
   type ParameterBlock,
   type TrainedBlocks,
 } from './parameter-blocks.ts';
-import { WebgpuNetwork } from './webgpu-network.ts';
+import { WebgpuInput, type InputGroup } from './webgpu-input.ts';
+import { WebgpuNetwork, type NetworkInput } from './webgpu-network.ts';
 
 /** A step's activations of 128 samples of 32x48x48 take some 2 GB. */
 const GROUP_SAMPLES = 128;
@@ -49,16 +42,10 @@ export interface WebgpuEngineOptions {
   readonly groupSamples?: number;
 }
 
-/** Samples that pass the network together, on the device. */
-interface Group {
-  readonly normalised: Tensor;
-  readonly labels: Tensor;
-  readonly samples: number;
-}
-
 /**
  * LunaModel on any GPU with a Vulkan, Metal or D3D12 driver. Model and optimizer live on the device; of a step only the
- * logits come back, and they are waited for once, when all of it is on the queue.
+ * logits come back, and they are waited for once, when all of it is on the queue. Every call puts its whole work on the queue
+ * before it first waits: calls take effect in their order, and the next batch is on its way up while the device computes.
  */
 export class WebgpuEngine implements Engine {
   readonly name = 'webgpu';
@@ -70,15 +57,14 @@ export class WebgpuEngine implements Engine {
   readonly #specs: readonly ParameterSpec[];
   readonly #blocks: readonly ParameterBlock[];
   readonly #network: WebgpuNetwork;
+  readonly #input: WebgpuInput;
   readonly #firstTrained: number;
   readonly #trained: TrainedBlocks;
-  readonly #groupSamples: number;
   /** Of each block its values and then its slots, changed in place. */
   #states: Tensor[] = [];
   /** Of the blocks that are trained. */
   #gradients: Tensor[] = [];
   #steps = 0;
-  #running: RunningStatistics;
 
   private constructor(settings: EngineSettings, loaded: LoadedWebgpu, groupSamples: number) {
     this.#settings = settings;
@@ -92,12 +78,16 @@ export class WebgpuEngine implements Engine {
     this.#trained = trainedBlocks(this.#blocks, this.#firstTrained);
     useWebgpu();
     this.#network = new WebgpuNetwork(loaded.backend, settings.chunkShape);
-    this.#groupSamples = this.#network.groupSize(groupSamples);
-    this.#running = this.#measuresBatches()
+    const running = this.#measuresBatches()
       ? INITIAL_RUNNING_STATISTICS
       : { ...FIXED_STATISTICS, batchesTracked: 0 };
+    this.#input = new WebgpuInput(loaded.backend, {
+      normalisation: this.#rules.inputNormalisation,
+      groupSamples: this.#network.groupSize(groupSamples),
+      running,
+    });
     const parameters = initialiseLunaModel(this.#specs, settings.runSeed);
-    this.#takeState(startTrainingState(parameters, this.#rules.optimizer.optimizer, this.#running));
+    this.#takeState(startTrainingState(parameters, this.#rules.optimizer.optimizer, running));
   }
 
   /**
@@ -131,14 +121,16 @@ export class WebgpuEngine implements Engine {
 
   async trainBatch(batch: Batch, learningRate = this.#settings.learningRate): Promise<BatchResult> {
     this.#check(batch);
-    const measured = this.#measuresBatches() ? batchStatistics(batch.voxelsHu) : undefined;
     const parameters = this.#states;
+    const groups = this.#input.send(batch);
+    const isOfBatch = this.#measuresBatches();
+    if (isOfBatch) this.#input.measure(groups);
     let sums: Tensor[] = [];
-    const logits = this.#forEachGroup(batch, measured ?? this.#running, (group) => {
-      const pass = this.#network.forward(group, parameters);
+    const logits = this.#forEachGroup(groups, isOfBatch, (input, { labels }) => {
+      const pass = this.#network.forward(input, parameters);
       const fresh = this.#network.backward(pass, {
         parameters,
-        labels: group.labels,
+        labels,
         loss: this.#rules.loss,
         batchSamples: batch.count,
         firstTrained: this.#trained.first,
@@ -153,16 +145,13 @@ export class WebgpuEngine implements Engine {
     tf.dispose(this.#gradients);
     this.#gradients = sums;
     this.#step(learningRate);
-    if (measured !== undefined) {
-      this.#running = updateRunningStatistics(this.#running, measured, batch.voxelsHu.length);
-    }
     return this.#results(batch, logits);
   }
 
   async evaluateBatch(batch: Batch): Promise<BatchResult> {
     this.#check(batch);
-    const logits = this.#forEachGroup(batch, this.#running, (group) => {
-      const pass = this.#network.forward(group, this.#states);
+    const logits = this.#forEachGroup(this.#input.send(batch), false, (input) => {
+      const pass = this.#network.forward(input, this.#states);
       this.#network.disposeActivations(pass);
       return pass.logits;
     });
@@ -178,8 +167,7 @@ export class WebgpuEngine implements Engine {
   async exportGradients(): Promise<readonly ModelTensor[]> {
     if (this.#gradients.length === 0) return [];
     useWebgpu();
-    const values = await Promise.all(this.#gradients.map((gradient) => gradient.data<'float32'>()));
-    this.#loaded.assertSound();
+    const values = await this.#read(this.#gradients);
     const frozen = this.#blocks.slice(0, this.#trained.first).map(({ size }) => new Float32Array(size));
     const arrays = fromBlocks(this.#blocks, [...frozen, ...values]);
     return this.#specs
@@ -191,11 +179,12 @@ export class WebgpuEngine implements Engine {
     const batch = { voxelsHu, labels: Float32Array.of(0), count: 1 };
     this.#check(batch);
     const { depth, height, width } = this.#settings.chunkShape;
-    const normalised = normaliseVoxels(voxelsHu, this.#running, this.#rules.inputNormalisation);
-    const group = this.#upload(normalised, batch.labels);
-    const pass = this.#network.forward(group, this.#states);
-    const [scale, shift] = (await this.#read())[0]!.subarray(this.#blocks[0]!.size - 2);
-    const input = normalised.map((value) => scale! * value + shift!);
+    const [group] = this.#input.send(batch);
+    const normalised = this.#input.normalise(group!, { isOfBatch: false });
+    const pass = this.#network.forward({ normalised, samples: 1 }, this.#states);
+    const [states, voxels] = await Promise.all([this.#read(this.#states), this.#read([normalised])]);
+    const [scale, shift] = states[0]!.subarray(this.#blocks[0]!.size - 2);
+    const input = voxels[0]!.map((value) => scale! * value + shift!);
     const layers: ModelTensor[] = [{ name: 'input', shape: [1, depth, height, width], values: input }];
     for (const [block, { middle, pooled }] of pass.blocks.entries()) {
       for (const [name, layer] of [
@@ -210,13 +199,14 @@ export class WebgpuEngine implements Engine {
     this.#loaded.assertSound();
     useWebgpu();
     this.#network.disposeActivations(pass);
-    tf.dispose([group.normalised, group.labels, pass.logits]);
+    tf.dispose([normalised, group!.voxels, group!.labels, pass.logits]);
     return [...layers, { name: 'head_linear', shape: [CLASS_COUNT], values }];
   }
 
   async exportState(): Promise<ModelState> {
     useWebgpu();
-    const states = await this.#read();
+    const steps = this.#steps;
+    const [states, running] = await Promise.all([this.#read(this.#states), this.#input.readRunning()]);
     const slots = OPTIMIZER_SLOTS[this.#rules.optimizer.optimizer].length;
     const arraysAt = (slot: number) =>
       fromBlocks(
@@ -229,8 +219,8 @@ export class WebgpuEngine implements Engine {
     const state: TrainingState = {
       parameters: arraysAt(0),
       slots: Array.from({ length: slots }, (_, slot) => arraysAt(slot + 1)),
-      steps: this.#steps,
-      running: this.#running,
+      steps,
+      running,
     };
     return toModelState(state, this.#specs, this.#rules.optimizer.optimizer);
   }
@@ -246,6 +236,7 @@ export class WebgpuEngine implements Engine {
   dispose(): void {
     useWebgpu();
     tf.dispose([...this.#states, ...this.#gradients]);
+    this.#input.dispose();
     this.#states = [];
     this.#gradients = [];
   }
@@ -270,34 +261,21 @@ export class WebgpuEngine implements Engine {
       return tf.tensor1d(values);
     });
     this.#steps = steps;
-    this.#running = running;
+    this.#input.loadRunning(running);
   }
 
-  #upload(normalised: Float32Array, labels: ArrayLike<number>): Group {
-    return {
-      normalised: tf.tensor1d(normalised),
-      labels: tf.tensor1d(Float32Array.from(labels)),
-      samples: labels.length,
-    };
-  }
-
-  /** Gives the groups' logits, on the device. */
+  /** Gives the groups' logits, on the device, and frees the groups. */
   #forEachGroup(
-    { voxelsHu, labels, count }: Batch,
-    statistics: InputStatistics,
-    run: (group: Group) => Tensor,
+    groups: readonly InputGroup[],
+    isOfBatch: boolean,
+    run: (input: NetworkInput, group: InputGroup) => Tensor,
   ): Tensor[] {
-    const size = voxelsHu.length / count;
-    const logits: Tensor[] = [];
-    for (let first = 0; first < count; first += this.#groupSamples) {
-      const end = Math.min(first + this.#groupSamples, count);
-      const chunks = voxelsHu.subarray(first * size, end * size);
-      const normalised = normaliseVoxels(chunks, statistics, this.#rules.inputNormalisation);
-      const group = this.#upload(normalised, labels.subarray(first, end));
-      logits.push(run(group));
-      tf.dispose([group.normalised, group.labels]);
-    }
-    return logits;
+    return groups.map((group) => {
+      const normalised = this.#input.normalise(group, { isOfBatch });
+      const logits = run({ normalised, samples: group.samples }, group);
+      tf.dispose([normalised, group.voxels, group.labels]);
+      return logits;
+    });
   }
 
   async #results({ labels, count }: Batch, groups: readonly Tensor[]): Promise<BatchResult> {
@@ -354,10 +332,12 @@ export class WebgpuEngine implements Engine {
     runKernel(this.#loaded.backend, kernel, tensors, into);
   }
 
-  /** Values of all blocks' states. */
-  async #read(): Promise<Float32Array[]> {
-    const copies = this.#states.map((state) =>
-      tf.engine().makeTensorFromTensorInfo(runKernel(this.#loaded.backend, copyKernel(state.size), [state])),
+  /** Values of `tensors` as they are when it is called, whatever is put on the queue afterwards. */
+  async #read(tensors: readonly Tensor[]): Promise<Float32Array[]> {
+    const copies = tensors.map((tensor) =>
+      tf
+        .engine()
+        .makeTensorFromTensorInfo(runKernel(this.#loaded.backend, copyKernel(tensor.size), [tensor])),
     );
     const values = await Promise.all(copies.map((copy) => copy.data<'float32'>()));
     this.#loaded.assertSound();
