@@ -44,6 +44,14 @@ export interface AugmenterOptions {
   readonly maxMemoryBytes?: number;
 }
 
+/** What is done to a source, beside the kernels' settings of intensity and noise. */
+interface Change {
+  readonly matrix: AffineMatrix;
+  readonly elastic: ElasticGrid | undefined;
+  /** Neither intensity nor noise changes a voxel. */
+  readonly keepsHu: boolean;
+}
+
 const DEFAULT_MAX_MEMORY_BYTES = 256 * 1024 * 1024;
 /** Beyond it float32 steps grow past 0.06 HU; nothing in a body comes near. */
 const MAX_SOURCE_HU = 1e6;
@@ -92,9 +100,9 @@ export class Augmenter {
     const { huGain, huShift, noiseHu, key } = transform;
     this.#kernels.setIntensity(huGain, huShift + AIR_HU * (1 - huGain));
     this.#kernels.setNoise(noiseHu, key.runSeed, key.epoch, key.ordinal, RandomPurpose.noise);
-    if (isUnchanged(source, transform, sample)) return this.#widen(source, sample);
     const elastic = transform.elasticVoxels > 0 ? drawElasticGrid(transform, sample.shape) : undefined;
-    return this.#make(source, sample, toAffineMatrix(transform), elastic);
+    const keepsHu = huGain === 1 && huShift === 0 && noiseHu === 0;
+    return this.#make(source, sample, { matrix: toAffineMatrix(transform), elastic, keepsHu });
   }
 
   /**
@@ -107,15 +115,12 @@ export class Augmenter {
     assertBuffers(source, sample);
     this.#kernels.setIntensity(1, 0);
     this.#kernels.setNoise(0, 0, 0, 0, 0);
-    return this.#make(source, sample, matrix, undefined);
+    return this.#make(source, sample, { matrix, elastic: undefined, keepsHu: true });
   }
 
-  #make(
-    source: SourceChunk,
-    sample: SampleBuffer,
-    matrix: AffineMatrix,
-    elastic: ElasticGrid | undefined,
-  ): SampleReport {
+  #make(source: SourceChunk, sample: SampleBuffer, { matrix, elastic, keepsHu }: Change): SampleReport {
+    if (keepsHu && elastic === undefined && isIdentity(matrix) && differsOnlyInType(source, sample))
+      return this.#widen(source, sample);
     this.#memory.reset(this.#start);
     const out = this.#takeSample(sample);
     const voxelMatrix = toVoxelMatrix(matrix, sample.shape, source.shape);
@@ -256,18 +261,10 @@ export class Augmenter {
   }
 }
 
-/** Whether a sample is its whole source, voxel by voxel, and only their type differs. */
-function isUnchanged(source: SourceChunk, transform: SampleTransform, sample: SampleBuffer): boolean {
-  const { elasticVoxels, huGain, huShift, noiseHu } = transform;
+/** Whether a sample that nothing changes is its whole source, as float32 instead of int16. */
+function differsOnlyInType({ voxelsHu }: SourceChunk, { voxels }: SampleBuffer): boolean {
   return (
-    source.voxelsHu instanceof Int16Array &&
-    sample.voxels instanceof Float32Array &&
-    source.voxelsHu.length === sample.voxels.length &&
-    elasticVoxels === 0 &&
-    huGain === 1 &&
-    huShift === 0 &&
-    noiseHu === 0 &&
-    isIdentity(toAffineMatrix(transform))
+    voxelsHu instanceof Int16Array && voxels instanceof Float32Array && voxelsHu.length === voxels.length
   );
 }
 

@@ -86,6 +86,24 @@ export function streamHandler<Request, Response>(
   handle: (request: Request, signal: AbortSignal) => AsyncIterable<Response>,
   onSent?: (response: Response) => void,
 ): handleServerStreamingCall<Request, Response> {
+  return writingHandler(
+    context,
+    async (request, writer) => {
+      for await (const response of handle(request, writer.signal)) {
+        const room = writer.write(response);
+        if (room !== undefined) await room;
+      }
+    },
+    onSent,
+  );
+}
+
+/** A handler like that of `streamHandler`, of a function that writes by itself: without a promise for each response. */
+export function writingHandler<Request, Response>(
+  context: HandlerContext,
+  handle: (request: Request, writer: ResponseWriter<Response>) => Promise<void>,
+  onSent?: (response: Response) => void,
+): handleServerStreamingCall<Request, Response> {
   return (call) => {
     const { run, end } = observe(context, call);
     void context.streams.track((ending) =>
@@ -96,18 +114,14 @@ export function streamHandler<Request, Response>(
           isGone = true;
           ending.abort(new RequestError('cancelled', 'the client cancelled'));
         });
-        const writer = new ResponseWriter(call, onSent);
         try {
-          for await (const response of handle(call.request, signal)) {
-            signal.throwIfAborted();
-            await writer.write(response, signal);
-          }
+          await handle(call.request, new ResponseWriter(call, signal, onSent));
           signal.throwIfAborted();
           end(status.OK);
           call.end();
         } catch (error) {
           if (isGone) return end(status.CANCELLED);
-          // What a generator throws once its signal aborted only follows from that.
+          // What a handler throws once its signal aborted only follows from that.
           const reason: unknown = signal.aborted ? signal.reason : error;
           const refusal = toServerError(reason, call.getPath(), context.logger);
           end(refusal.code);

@@ -35,7 +35,13 @@ export {
   type ConnectOptions,
 } from './grpc-client.ts';
 export { GrpcServer, type DrainOptions, type GrpcServerOptions, type ServedService } from './grpc-server.ts';
-export { protectedUnaryHandler, streamHandler, unaryHandler, type HandlerContext } from './handlers.ts';
+export {
+  protectedUnaryHandler,
+  streamHandler,
+  unaryHandler,
+  writingHandler,
+  type HandlerContext,
+} from './handlers.ts';
 export { createLogger, type LogDestination, type Logger } from './logger.ts';
 export { mapInOrder } from './map-in-order.ts';
 export {
@@ -56,6 +62,7 @@ export {
 } from './run-service.ts';
 export { hostOf, isLoopback } from './peer-address.ts';
 export { PROBES, type Probe } from './probe-server.ts';
+export type { ResponseWriter } from './response-writer.ts';
 export { securitySettings } from './security-settings.ts';
 export {
   addressSchema,

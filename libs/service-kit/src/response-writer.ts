@@ -5,37 +5,48 @@ const MOST_UNSENT = 4;
 
 /** Writes the responses of a stream as fast as its client takes them. */
 export class ResponseWriter<Response> {
+  /** Aborts when nothing is to be written any more. */
+  readonly signal: AbortSignal;
   readonly #call: ServerWritableStream<unknown, Response>;
   readonly #onSent: ((response: Response) => void) | undefined;
   #unsentCount = 0;
-  #wake: () => void = () => undefined;
+  /** Whoever waits for room: one at a time. */
+  #waiting: { readonly resolve: () => void; readonly reject: (reason: Error) => void } | undefined;
 
   /** @param onSent Told of each response that was written; nothing reads it any more. */
-  constructor(call: ServerWritableStream<unknown, Response>, onSent?: (response: Response) => void) {
+  constructor(
+    call: ServerWritableStream<unknown, Response>,
+    signal: AbortSignal,
+    onSent?: (response: Response) => void,
+  ) {
+    this.signal = signal;
     this.#call = call;
     this.#onSent = onSent;
+    // Once for all that is written: a listener for each response costs more than writing it.
+    signal.addEventListener('abort', () => this.#waiting?.reject(signal.reason as Error), { once: true });
   }
 
-  /** Writes `response` and resolves when there is room for the next. Rejects with the signal's reason when it aborts. */
-  async write(response: Response, signal: AbortSignal): Promise<void> {
+  /**
+   * Writes `response`. Returns undefined while there is room for the next, else a promise to be awaited before the next is
+   * written, which rejects with the signal's reason when it aborts: a promise for each response costs time, too.
+   * @throws the signal's reason when it has aborted.
+   */
+  write(response: Response): Promise<void> | undefined {
+    this.signal.throwIfAborted();
     this.#unsentCount++;
     this.#call.write(response, (error: unknown) => {
       this.#unsentCount--;
       if (error === undefined || error === null) this.#onSent?.(response);
-      this.#wake();
+      this.#waiting?.resolve();
     });
-    if (this.#unsentCount >= MOST_UNSENT) await this.#room(signal);
+    return this.#unsentCount < MOST_UNSENT ? undefined : this.#room();
   }
 
-  #room(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const onAbort = () => reject(signal.reason as Error);
-      if (signal.aborted) return onAbort();
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.#wake = () => {
-        signal.removeEventListener('abort', onAbort);
-        resolve();
-      };
-    });
+  async #room(): Promise<void> {
+    try {
+      await new Promise<void>((resolve, reject) => (this.#waiting = { resolve, reject }));
+    } finally {
+      this.#waiting = undefined;
+    }
   }
 }

@@ -48,6 +48,7 @@ it('exports these names and no others', () => {
       "targetSchema",
       "toGrpcStatus",
       "unaryHandler",
+      "writingHandler",
     ]
   `);
   expect(Object.keys(testing).sort()).toMatchInlineSnapshot(`

@@ -1,6 +1,12 @@
 export { MadeCounts } from './made-counts.ts';
 export { makeSample } from './make-sample.ts';
-export type { SampleMaker } from './sample-maker.ts';
+export type { AtOnceMaker, SampleMaker } from './sample-maker.ts';
 export { SharedBuffers } from './shared-buffers.ts';
-export type { MadeSample, SampleLayout, TransformJob, TransformSource } from './transform-messages.ts';
+export type {
+  MadeSample,
+  SampleKind,
+  SampleLayout,
+  TransformJob,
+  TransformSource,
+} from './transform-messages.ts';
 export { TransformPool, type TransformPoolOptions } from './transform-pool.ts';

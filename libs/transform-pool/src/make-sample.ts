@@ -2,14 +2,24 @@ import { performance } from 'node:perf_hooks';
 import {
   IDENTITY_MATRIX,
   mixSamples,
+  NO_AUGMENTATION,
   sampleTransform,
   VoxelInspector,
+  type AugmentationSettings,
   type Augmenter,
   type SampleBuffer,
   type SampleReport,
+  type SourceChunk,
 } from '@lunastream/augmentation';
 import { voxelCount } from '@lunastream/volume';
 import type { MadeSample, SampleLayout, TransformJob, TransformSource } from './transform-messages.ts';
+
+const SETTINGS = Object.keys(NO_AUGMENTATION) as (keyof AugmentationSettings)[];
+
+/** Whether samples without a partner are more than the middle of their chunks. */
+export function changesVoxels(augmentation: AugmentationSettings): boolean {
+  return SETTINGS.some((name) => augmentation[name] !== NO_AUGMENTATION[name]);
+}
 
 /** A sample alone: no headroom, no checksum. */
 const PLAIN_LAYOUT: SampleLayout = { headroomBytes: 0, withChecksum: false };
@@ -42,11 +52,19 @@ export function makeSample(
     shape: job.sampleShape,
     withChecksum,
   };
-  const { borderFraction, checksum } =
-    job.partner === undefined
-      ? makeAlone(augmenter, job, job.source, sample)
-      : makeMixed(augmenter, job, job.partner, sample);
+  const { borderFraction, checksum } = makeVoxels(augmenter, job, sample);
   return { buffer, borderFraction, checksum: checksum ?? 0, tookMs: performance.now() - startMs };
+}
+
+function makeVoxels(augmenter: Augmenter, job: TransformJob, sample: SampleBuffer): SampleReport {
+  if (job.partner !== undefined) return makeMixed(augmenter, job, job.partner, sample);
+  if (changesVoxels(job.augmentation)) return makeAlone(augmenter, job, job.source, sample);
+  // What all draws would come to.
+  return augmenter.resample(chunkOf(job, job.source), IDENTITY_MATRIX, sample);
+}
+
+function chunkOf({ sourceShape }: TransformJob, { voxels }: TransformSource): SourceChunk {
+  return { voxelsHu: new Int16Array(voxels), shape: sourceShape };
 }
 
 /** Of this thread, made when it is first needed. */
@@ -60,13 +78,12 @@ function checksumOf({ voxels }: SampleBuffer): number {
 
 function makeAlone(
   augmenter: Augmenter,
-  { sourceShape, augmentation }: TransformJob,
-  { voxels, key }: TransformSource,
+  job: TransformJob,
+  source: TransformSource,
   sample: SampleBuffer,
-) {
-  const transform = sampleTransform(augmentation, key);
-  const chunk = { voxelsHu: new Int16Array(voxels), shape: sourceShape };
-  return { ...augmenter.apply(chunk, transform, sample), lambda: transform.mixupLambda };
+): SampleReport & { readonly lambda: number } {
+  const transform = sampleTransform(job.augmentation, source.key);
+  return { ...augmenter.apply(chunkOf(job, source), transform, sample), lambda: transform.mixupLambda };
 }
 
 function makeMixed(

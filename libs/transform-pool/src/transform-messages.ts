@@ -8,12 +8,16 @@ export interface TransformSource {
   readonly key: SampleKey;
 }
 
-/** What is asked of a transform thread. */
-export interface TransformJob {
+/** What many samples have in common. */
+export interface SampleKind {
   readonly sourceShape: Shape;
   readonly sampleShape: Shape;
   readonly augmentation: AugmentationSettings;
   readonly voxelType: SampleVoxelType;
+}
+
+/** What is asked of a transform thread. */
+export interface TransformJob extends SampleKind {
   readonly source: TransformSource;
   /** Mixed into the sample by the weight that the sample's key draws; absent for none. */
   readonly partner?: TransformSource | undefined;

@@ -1,9 +1,10 @@
 import { Worker } from 'node:worker_threads';
-import { Augmenter, NO_AUGMENTATION, type AugmentationSettings } from '@lunastream/augmentation';
-import { makeSample, sampleBufferBytes } from './make-sample.ts';
-import type { SampleMaker } from './sample-maker.ts';
+import { Augmenter } from '@lunastream/augmentation';
+import { changesVoxels, makeSample, sampleBufferBytes } from './make-sample.ts';
+import type { AtOnceMaker } from './sample-maker.ts';
 import type {
   MadeSample,
+  SampleKind,
   SampleLayout,
   TransformAnswer,
   TransformCall,
@@ -43,7 +44,7 @@ export interface TransformPoolOptions {
  * changes no byte. A thread that crashes fails the jobs it had; the next job starts another. Samples to which nothing is
  * done are made by the caller's thread: handing them over takes longer.
  */
-export class TransformPool implements SampleMaker {
+export class TransformPool implements AtOnceMaker {
   readonly #startThread: () => Worker;
   readonly #threadCount: number;
   readonly #layout: SampleLayout;
@@ -77,12 +78,19 @@ export class TransformPool implements SampleMaker {
 
   /** Makes a sample on the least busy thread, or at once where that is less work. Rejects with what making it threw. */
   async make(job: TransformJob): Promise<MadeSample> {
-    if (this.#closed) throw new Error('internal: the transform pool is closed');
-    const sizeBytes = sampleBufferBytes(job, this.#layout);
-    const buffer = this.#takeBuffer(sizeBytes);
-    if (sizeBytes > MOST_BYTES_AT_ONCE || changesVoxels(job)) return await this.#makeOnThread(job, buffer);
+    if (job.partner === undefined && this.makesAtOnce(job)) return this.makeAtOnce(job);
+    this.#assertOpen();
+    return await this.#makeOnThread(job, this.#takeBuffer(job));
+  }
+
+  makesAtOnce(kind: SampleKind): boolean {
+    return sampleBufferBytes(kind, this.#layout) <= MOST_BYTES_AT_ONCE && !changesVoxels(kind.augmentation);
+  }
+
+  makeAtOnce(job: TransformJob): MadeSample {
+    this.#assertOpen();
     this.#augmenter ??= new Augmenter();
-    return makeSample(this.#augmenter, job, this.#layout, buffer);
+    return makeSample(this.#augmenter, job, this.#layout, this.#takeBuffer(job));
   }
 
   giveBack(buffer: ArrayBuffer): void {
@@ -107,7 +115,12 @@ export class TransformPool implements SampleMaker {
     });
   }
 
-  #takeBuffer(sizeBytes: number): ArrayBuffer | undefined {
+  #assertOpen(): void {
+    if (this.#closed) throw new Error('internal: the transform pool is closed');
+  }
+
+  #takeBuffer(job: TransformJob): ArrayBuffer | undefined {
+    const sizeBytes = sampleBufferBytes(job, this.#layout);
     const at = this.#keptBuffers.findLastIndex((buffer) => buffer.byteLength === sizeBytes);
     return at === -1 ? undefined : this.#keptBuffers.splice(at, 1)[0]!;
   }
@@ -139,12 +152,6 @@ export class TransformPool implements SampleMaker {
     ended.pending.clear();
     this.#threads.splice(this.#threads.indexOf(ended), 1);
   }
-}
-
-/** Whether a sample is more than the middle of its chunk. */
-function changesVoxels({ augmentation, partner }: TransformJob): boolean {
-  const settings = Object.keys(NO_AUGMENTATION) as (keyof AugmentationSettings)[];
-  return partner !== undefined || settings.some((name) => augmentation[name] !== NO_AUGMENTATION[name]);
 }
 
 /** A thread makes little but messages; by default its young objects would slowly take ten times this before any goes. */

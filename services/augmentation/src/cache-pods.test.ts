@@ -4,6 +4,7 @@ import {
   ChunkServiceClient,
   type ChunkReference,
   type StreamChunksRequest,
+  type StreamChunksResponse,
 } from '@lunastream/contracts';
 import { createClient, rankServers, RequestError, type ServerAddress } from '@lunastream/service-kit';
 import { startInProcessServer } from '@lunastream/service-kit/testing';
@@ -115,19 +116,39 @@ describe('CachePods.streamChunks()', () => {
   });
 
   it('asks the others for what a pod that fails still owes, and says so', async () => {
-    const failing: StreamChunks = async function* (request, signal) {
+    const isFailing = (index: number) => pods[index] === failed;
+    let noteReceived!: () => void;
+    const received = new Promise<void>((resolve) => (noteReceived = resolve));
+    const failing: StreamChunks = async function* (request) {
       let sent = 0;
       for await (const answer of streamFakeChunks(request)) {
-        if (sent++ === 2) throw new RequestError('unavailable', 'going down');
-        signal.throwIfAborted();
+        if (sent++ === 2) {
+          // An error overtakes answers that nobody has read yet.
+          await received;
+          throw new RequestError('unavailable', 'going down');
+        }
         yield answer;
       }
     };
-    const { pods, caches, failovers } = await startPods(failing, undefined, undefined);
-    expect(await collect(caches)).toEqual(await expected());
-    const [failed, ...others] = pods;
-    expect(failovers).toEqual([`chunk cache ${failed!.address} failed, others are asked: going down`]);
-    const asked = failed!.requests[0]!.references.length;
+    const { pods, caches, failovers } = await startPods(
+      ...[0, 1, 2].map((index): StreamChunks => (request, signal) => {
+        return (isFailing(index) ? failing : streamFakeChunks)(request, signal);
+      }),
+    );
+    const addresses = pods.map(({ address }) => address);
+    const firstOf = (index: number) => rankServers(references[index]!.seriesUid, addresses)[0]!;
+    // Of three random addresses one might have no scan at all.
+    const failed = pods.find(({ address }) => address === firstOf(0))!;
+    const answers: StreamChunksResponse[] = [];
+    let ofFailed = 0;
+    for await (const answer of caches.streamChunks(requestOf(), never)) {
+      answers.push(answer);
+      if (firstOf(answer.referenceIndex) === failed.address && ++ofFailed === 2) noteReceived();
+    }
+    expect(answers).toEqual(await expected());
+    expect(failovers).toEqual([`chunk cache ${failed.address} failed, others are asked: going down`]);
+    const others = pods.filter((pod) => pod !== failed);
+    const asked = failed.requests[0]!.references.length;
     const askedOfOthers = others.flatMap(({ requests }) => requests.flatMap(({ references: some }) => some));
     expect(askedOfOthers.length).toBe(references.length - asked + (asked - 2));
   });

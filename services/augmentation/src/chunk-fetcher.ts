@@ -9,7 +9,7 @@ import type { ChunkStreams } from './cache-pods.ts';
 import type { RawChunk, RawChunkMemory } from './raw-chunk-memory.ts';
 
 /** References that are looked up, and asked of the cache, together: bounds what a call holds. */
-const WINDOW_CHUNKS = 16;
+export const WINDOW_CHUNKS = 16;
 
 /** Everything that decides the voxels of chunks but their place. */
 export type ChunkForm = Omit<StreamChunksRequest, 'references' | 'grownShape'> & {
@@ -45,6 +45,10 @@ export class ChunkFetcher {
         return { reference, key, kept: key === undefined ? undefined : this.#memory.lend(key) };
       });
       const missing = window.filter(({ kept }) => kept === undefined);
+      if (missing.length === 0) {
+        for (const { kept } of window) yield { chunk: kept! };
+        continue;
+      }
       const left = new AbortController();
       const arrivals = this.#receiveAhead(form, missing, AbortSignal.any([signal, left.signal]));
       try {
@@ -56,6 +60,16 @@ export class ChunkFetcher {
         left.abort(new Error('the chunks are no longer wanted'));
       }
     }
+  }
+
+  /**
+   * The chunks of `references` from memory, lent until they are released, or undefined where one is not kept. For those
+   * who can use chunks at once: `fetch` takes several promises for each.
+   */
+  lendKept(form: ChunkForm, references: readonly ChunkReference[]): RawChunk[] | undefined {
+    if (form.datasetFingerprint === '') return undefined;
+    const formKey = JSON.stringify(form);
+    return this.#memory.lendAll(references.map((reference) => keyOf(formKey, reference)));
   }
 
   /** Takes a chunk back whose sample is made. */
@@ -72,7 +86,6 @@ export class ChunkFetcher {
     missing: readonly { readonly reference: ChunkReference; readonly key: string | undefined }[],
     signal: AbortSignal,
   ): Promise<FetchedChunk | undefined>[] {
-    if (missing.length === 0) return [];
     const answers = this.#ask(
       form,
       missing.map(({ reference }) => reference),

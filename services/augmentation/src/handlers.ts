@@ -3,7 +3,6 @@ import {
   compileAugmentationSettings,
   marginFor,
   NO_AUGMENTATION,
-  type AugmentationSettings,
   type SampleVoxelType,
 } from '@lunastream/augmentation';
 import {
@@ -23,14 +22,22 @@ import {
   mapInOrder,
   MAX_MESSAGE_BYTES,
   RequestError,
-  streamHandler,
+  writingHandler,
   type HandlerContext,
+  type ResponseWriter,
   type ServedService,
 } from '@lunastream/service-kit';
-import type { MadeCounts, SampleMaker, TransformJob } from '@lunastream/transform-pool';
-import { formatShape, voxelCount, type Shape } from '@lunastream/volume';
+import type {
+  AtOnceMaker,
+  MadeCounts,
+  MadeSample,
+  SampleKind,
+  SampleMaker,
+  TransformJob,
+} from '@lunastream/transform-pool';
+import { formatShape, voxelCount } from '@lunastream/volume';
 import { NoPodError } from './cache-pods.ts';
-import type { ChunkFetcher, FetchedChunk } from './chunk-fetcher.ts';
+import { WINDOW_CHUNKS, type ChunkFetcher, type ChunkForm, type FetchedChunk } from './chunk-fetcher.ts';
 import type { RawChunk } from './raw-chunk-memory.ts';
 import { REFUSALS } from './refusals.ts';
 
@@ -58,16 +65,16 @@ const SAMPLE_CODE_OF_CHUNK_CODE: Record<ChunkErrorCode, SampleErrorCode> = {
 export interface WorkerParts {
   readonly chunks: ChunkFetcher;
   /** Leaves VOXELS_HEADROOM_BYTES in front of the voxels of its samples, and tells their CRC-32. */
-  readonly maker: SampleMaker;
+  readonly maker: AtOnceMaker;
   readonly counts: MadeCounts;
 }
 
 /** The gRPC service of an augmentation worker. */
 export function createHandlers(parts: WorkerParts, context: HandlerContext): ServedService[] {
   const implementation: AugmentationServiceServer = {
-    streamSamples: streamHandler(
+    streamSamples: writingHandler(
       context,
-      (request, signal) => streamSamples(parts, request, signal),
+      (request, writer) => sendSamples(parts, request, writer),
       (sent) => reuseSample(parts.maker, sent),
     ),
   };
@@ -76,11 +83,9 @@ export function createHandlers(parts: WorkerParts, context: HandlerContext): Ser
 
 interface Lease {
   readonly request: StreamSamplesRequest;
-  readonly sampleShape: Shape;
-  /** Shape of the chunks that samples are made from. */
-  readonly sourceShape: Shape;
-  readonly augmentation: AugmentationSettings;
-  readonly voxelType: SampleVoxelType;
+  readonly kind: SampleKind;
+  /** Of the chunks that samples are made from. */
+  readonly form: ChunkForm;
 }
 
 function checkLease(request: StreamSamplesRequest): Lease {
@@ -111,26 +116,90 @@ function checkLease(request: StreamSamplesRequest): Lease {
   try {
     const augmentation = compileAugmentationSettings(asked ?? NO_AUGMENTATION);
     const sourceShape = margin ? marginFor(augmentation, chunkShape) : chunkShape;
-    return { request, sampleShape: chunkShape, sourceShape, augmentation, voxelType };
+    const { dataset, datasetFingerprint, border } = request;
+    return {
+      request,
+      kind: { sampleShape: chunkShape, sourceShape, augmentation, voxelType },
+      form: { dataset, datasetFingerprint, shape: chunkShape, grownShape: sourceShape, border },
+    };
   } catch (error) {
     if (!(error instanceof AugmentationSettingsError)) throw error;
     throw new RequestError('invalid-argument', error.message, { cause: error });
   }
 }
 
-/** Samples in request order. Several are made at a time; no more are begun than keep the maker busy. */
-async function* streamSamples(
+/** Sends the samples in request order. */
+async function sendSamples(
   parts: WorkerParts,
   request: StreamSamplesRequest,
-  signal: AbortSignal,
-): AsyncGenerator<StreamSamplesResponse> {
+  writer: ResponseWriter<StreamSamplesResponse>,
+): Promise<void> {
   const lease = checkLease(request);
-  const sources = readSources(parts.chunks, lease, signal);
+  const sentCount = parts.maker.makesAtOnce(lease.kind) ? await sendAtOnce(parts, lease, writer) : 0;
+  const rest = request.samples.slice(sentCount);
   try {
-    yield* mapInOrder(sources, parts.maker.capacity, (chunks) => answerSample(parts, chunks, lease));
+    for await (const response of streamSamples(parts, { ...lease, rest }, writer.signal)) {
+      const room = writer.write(response);
+      if (room !== undefined) await room;
+    }
   } catch (error) {
     throw toRequestError(error);
   }
+}
+
+/**
+ * Sends samples to which nothing is done, of chunks that the worker keeps: as many in one turn of the event loop as there
+ * is room for, since waiting takes longer than making them. Ends before the first few of which one is not kept, and
+ * returns how many were sent.
+ */
+async function sendAtOnce(
+  parts: WorkerParts,
+  lease: Lease,
+  writer: ResponseWriter<StreamSamplesResponse>,
+): Promise<number> {
+  const { samples } = lease.request;
+  for (let start = 0; start < samples.length; start += WINDOW_CHUNKS) {
+    const references = samples.slice(start, start + WINDOW_CHUNKS);
+    const lent = parts.chunks.lendKept(lease.form, references);
+    if (lent === undefined) return start;
+    try {
+      for (const reference of references) {
+        const room = writer.write(makeAtOnce(parts, reference, lent[0]!, lease));
+        parts.chunks.release(lent.shift()!);
+        if (room !== undefined) await room;
+      }
+    } finally {
+      for (const chunk of lent) parts.chunks.release(chunk);
+    }
+  }
+  return samples.length;
+}
+
+function makeAtOnce(
+  { maker, counts }: WorkerParts,
+  reference: SampleReference,
+  chunk: RawChunk,
+  lease: Lease,
+): StreamSamplesResponse {
+  let made: MadeSample;
+  try {
+    made = maker.makeAtOnce(toJob(reference, [chunk], lease));
+  } catch (error) {
+    counts.noteFailure();
+    throw error;
+  }
+  return toResponse(counts, reference, made, lease);
+}
+
+/** A lease of which some samples have been sent. */
+interface LeaseRest extends Lease {
+  readonly rest: readonly SampleReference[];
+}
+
+/** Samples in request order. Several are made at a time; no more are begun than keep the maker busy. */
+function streamSamples(parts: WorkerParts, lease: LeaseRest, signal: AbortSignal) {
+  const sources = readSources(parts.chunks, lease, signal);
+  return mapInOrder(sources, parts.maker.capacity, (chunks) => answerSample(parts, chunks, lease));
 }
 
 /** The chunks that one sample is made from: its own, then its partner's. */
@@ -142,14 +211,12 @@ interface SampleChunks {
 /** Fetches the chunks of a lease. */
 async function* readSources(
   chunks: ChunkFetcher,
-  { request, sampleShape, sourceShape, augmentation }: Lease,
+  { kind, form, rest: samples }: LeaseRest,
   signal: AbortSignal,
 ): AsyncGenerator<SampleChunks> {
-  const isMixed = augmentation.mixupAlpha > 0;
+  const isMixed = kind.augmentation.mixupAlpha > 0;
   const placesOf = (sample: SampleReference) =>
     isMixed && sample.partner !== undefined ? [sample, sample.partner] : [sample];
-  const { dataset, datasetFingerprint, border, samples } = request;
-  const form = { dataset, datasetFingerprint, shape: sampleShape, grownShape: sourceShape, border };
   let sampleIndex = 0;
   let fetched: FetchedChunk[] = [];
   for await (const chunk of chunks.fetch(form, samples.flatMap(placesOf), signal)) {
@@ -171,7 +238,7 @@ async function answerSample(
   const lent = sample.fetched.flatMap((fetched) => ('chunk' in fetched ? [fetched.chunk] : []));
   const [fault] = sample.fetched.flatMap((fetched) => ('fault' in fetched ? [fetched.fault] : []));
   try {
-    if (fault === undefined) return await makeSample(parts, { ...sample.reference, lent }, lease);
+    if (fault === undefined) return await makeSample(parts, sample.reference, lent, lease);
     parts.counts.noteFailure();
     const value = { code: SAMPLE_CODE_OF_CHUNK_CODE[fault.code], message: fault.message };
     return { ordinal: sample.reference.ordinal, result: { $case: 'error', value } };
@@ -182,29 +249,43 @@ async function answerSample(
 
 async function makeSample(
   { maker, counts }: WorkerParts,
-  { ordinal, partner, lent }: SampleReference & { readonly lent: readonly RawChunk[] },
-  { request, sampleShape, sourceShape, augmentation, voxelType }: Lease,
+  reference: SampleReference,
+  lent: readonly RawChunk[],
+  lease: Lease,
 ): Promise<StreamSamplesResponse> {
-  const { runSeed, epoch } = request;
+  const made = await counts.follow(
+    lent.map(({ voxels }) => voxels),
+    () => maker.make(toJob(reference, lent, lease)),
+  );
+  return toResponse(counts, reference, made, lease);
+}
+
+/** `lent`: the chunk of the sample, then that of its partner where it has one. */
+function toJob(
+  { ordinal, partner }: SampleReference,
+  lent: readonly RawChunk[],
+  { request: { runSeed, epoch }, kind }: Lease,
+): TransformJob {
   const [own, ofPartner] = lent as [RawChunk, RawChunk?];
-  const job: TransformJob = {
-    sampleShape,
-    sourceShape,
-    augmentation,
-    voxelType,
+  return {
+    ...kind,
     source: { voxels: own.voxels, key: { runSeed, epoch, ordinal } },
     partner: ofPartner && { voxels: ofPartner.voxels, key: { runSeed, epoch, ordinal: partner!.ordinal } },
   };
-  const made = await counts.follow(
-    lent.map(({ voxels }) => voxels),
-    () => maker.make(job),
-  );
-  counts.noteSample(made, voxelCount(sampleShape));
+}
+
+function toResponse(
+  counts: MadeCounts,
+  { ordinal }: SampleReference,
+  made: MadeSample,
+  { request: { voxelType }, kind: { sampleShape: shape } }: Lease,
+): StreamSamplesResponse {
+  counts.noteSample(made, voxelCount(shape));
   const value = {
-    shape: sampleShape,
+    shape,
     voxelsHu: voxelsAfterHeadroom(made.buffer),
     borderFraction: made.borderFraction,
-    voxelType: request.voxelType,
+    voxelType,
     voxelsChecksum: made.checksum,
   };
   return { ordinal, result: { $case: 'sample', value } };

@@ -76,6 +76,14 @@ export class RawChunkMemory {
     return entry;
   }
 
+  /** The chunks kept under `keys`, all of them lent out, or undefined when one is missing: then nothing happened. */
+  lendAll(keys: readonly string[]): RawChunk[] | undefined {
+    const kept = this.#kept;
+    if (kept === undefined || !keys.every((key) => kept.has(key))) return undefined;
+    // Lending drops none.
+    return keys.map((key) => this.lend(key)!);
+  }
+
   /** Copies the voxels of a chunk that `lend` did not have, keeps them under `key` when that pays, and lends them out. */
   add(key: string | undefined, voxelsHu: Uint8Array): RawChunk {
     // Two leases may have asked for it at the same time.
