@@ -15,13 +15,20 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { root, run, say } from '../workflow/process.mjs';
+import {
+  addonOf,
+  BUILD_INFO,
+  compilerArguments,
+  cudaFolder,
+  libraryPlaces,
+  moduleName,
+  packageFault,
+} from './build-plan.mjs';
 
 /** The binding's sources and the JavaScript around it; as libs/engine has it as an optional peer. */
 const TFJS_NODE_VERSION = '4.22.0';
 /** Node's interface for native addons, as headers: Node's own are a download. */
 const HEADERS = 'node-api-headers@1.9.0';
-const LIBRARIES = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'];
-const SOURCES = ['binding/tfjs_backend.cc', 'binding/tfjs_binding.cc'];
 
 const { values } = parseArgs({
   options: {
@@ -54,8 +61,14 @@ function tensorflowFolder() {
   if (values.tensorflow === undefined)
     refuse('--tensorflow must name the folder `tensorflow` of site-packages');
   const folder = resolve(values.tensorflow);
-  for (const path of [...LIBRARIES, 'include/tensorflow/c/eager/c_api.h'])
-    if (!existsSync(join(folder, path))) refuse(`${folder} must have ${path}, got none`);
+  const buildInfo = join(folder, BUILD_INFO);
+  const fault = packageFault({
+    folder,
+    isGpu: values.gpu,
+    hasFile: (path) => existsSync(join(folder, path)),
+    buildInfo: existsSync(buildInfo) ? readFileSync(buildInfo, 'utf8') : undefined,
+  });
+  if (fault !== undefined) refuse(fault);
   return folder;
 }
 
@@ -71,39 +84,21 @@ async function fetchModule(stage, name) {
 }
 
 async function compile(module, stage, tensorflow) {
-  const { binary } = JSON.parse(readFileSync(join(module, 'package.json'), 'utf8'));
-  const version = Math.max(...binary.napi_versions);
-  const target = join(module, binary.module_path.replace('{napi_build_version}', String(version)));
-  mkdirSync(target, { recursive: true });
+  const addon = addonOf(module, JSON.parse(readFileSync(join(module, 'package.json'), 'utf8')));
+  mkdirSync(addon.folder, { recursive: true });
+  const headers = join(stage, 'node_modules/node-api-headers/include');
   await must(
     process.env.CXX ?? 'g++',
-    [
-      ...['-std=c++17', '-O2', '-fPIC', '-shared', `-DNAPI_VERSION=${version}`],
-      // The sources name each other from the folder above theirs.
-      ...[
-        join(module, '..'),
-        module,
-        join(tensorflow, 'include'),
-        join(stage, 'node_modules/node-api-headers/include'),
-      ].map((folder) => `-I${folder}`),
-      ...SOURCES.map((path) => join(module, path)),
-      ...LIBRARIES.map((name) => join(tensorflow, name)),
-      '-Wl,-rpath,$ORIGIN/../../deps/lib',
-      ...['-o', join(target, `${binary.module_name}.node`)],
-    ],
+    compilerArguments({ module, headers, tensorflow, addon }),
     'the compiler',
   );
 }
 
 /** Puts the libraries where the binding looks: as links, or, for a machine without that package, as copies. */
 function addLibraries(module, tensorflow) {
-  const deps = join(module, 'deps');
-  mkdirSync(join(deps, 'lib'), { recursive: true });
-  const paths = LIBRARIES.map((name) => [join(tensorflow, name), join(deps, 'lib', name)]);
-  // TensorFlow looks for CUDA beside its own folder, where Python's packages of it lie.
-  const cuda = join(tensorflow, '../nvidia');
-  if (existsSync(cuda)) paths.push([cuda, join(deps, 'nvidia')]);
-  for (const [source, target] of paths) {
+  mkdirSync(join(module, 'deps/lib'), { recursive: true });
+  const hasCuda = existsSync(cudaFolder(tensorflow));
+  for (const [source, target] of libraryPlaces({ module, tensorflow, hasCuda })) {
     if (values.copy) cpSync(source, target, { recursive: true });
     else symlinkSync(source, target);
   }
@@ -137,7 +132,7 @@ const PROOF = `
 `;
 
 const tensorflow = tensorflowFolder();
-const name = values.gpu ? 'tfjs-node-gpu' : 'tfjs-node';
+const name = moduleName(values.gpu);
 const into = resolve(values.into);
 const stage = mkdtempSync(join(tmpdir(), 'lunastream-tensorflow-'));
 try {
