@@ -12,6 +12,9 @@ export {
   AugmentationServiceService,
   ChunkServiceClient,
   ChunkServiceService,
+  createSampleReader,
+  type SampleReader,
+  type SampleSink,
 } from './tensor-services.ts';
 export { VOXELS_HEADROOM_BYTES, voxelsAfterHeadroom } from './tensor-codec.ts';
 export { copySampleVoxels, sampleBytes } from './sample-voxels.ts';

@@ -7,12 +7,12 @@
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 
 /** A message with voxels inside. */
-interface WithVoxels {
+export interface WithVoxels {
   readonly voxelsHu: Buffer;
 }
 
 /** A response whose result is a message with voxels, or something else. */
-interface WithResult<Case extends string, Tensor extends WithVoxels> {
+export interface WithResult<Case extends string, Tensor extends WithVoxels> {
   result?:
     | { readonly $case: Case; readonly value: Tensor }
     | { readonly $case: 'error'; readonly value: object }

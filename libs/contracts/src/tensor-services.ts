@@ -6,6 +6,7 @@ import { makeGenericClientConstructor } from '@grpc/grpc-js';
 import * as augment from './generated/lunastream/augment/v1/augmentation_service.ts';
 import * as chunk from './generated/lunastream/chunk/v1/chunk_service.ts';
 import { tensorCodec } from './tensor-codec.ts';
+import { TensorReader, type TensorSink } from './tensor-reader.ts';
 
 /** Field numbers of `result` in the responses and of `voxels_hu` in chunk and sample: the same in both files. */
 const FIELDS = { tensorField: 2, voxelsField: 2 } as const;
@@ -29,18 +30,30 @@ export const ChunkServiceClient = makeGenericClientConstructor(
   'lunastream.chunk.v1.ChunkService',
 ) as unknown as typeof chunk.ChunkServiceClient;
 
+const SAMPLE_RESPONSE = {
+  response: augment.StreamSamplesResponse,
+  tensor: augment.Sample,
+  tensorCase: 'sample' as const,
+  ...FIELDS,
+};
+
 export const AugmentationServiceService = {
   ...augment.AugmentationServiceService,
   streamSamples: {
     ...augment.AugmentationServiceService.streamSamples,
-    ...tensorCodec({
-      response: augment.StreamSamplesResponse,
-      tensor: augment.Sample,
-      tensorCase: 'sample',
-      ...FIELDS,
-    }),
+    ...tensorCodec(SAMPLE_RESPONSE),
   },
 };
+
+/** Takes samples as they arrive. */
+export type SampleSink = TensorSink<augment.StreamSamplesResponse>;
+
+/** Reads the messages of `streamSamples` piece by piece, each voxel to its place. */
+export type SampleReader = ReturnType<typeof createSampleReader>;
+
+export function createSampleReader(sink: SampleSink) {
+  return new TensorReader(SAMPLE_RESPONSE, sink);
+}
 
 export type AugmentationServiceClient = augment.AugmentationServiceClient;
 export const AugmentationServiceClient = makeGenericClientConstructor(

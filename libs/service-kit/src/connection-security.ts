@@ -84,16 +84,18 @@ export class ConnectionSecurity {
     return tokenMetadata(this.#tokenPlace);
   }
 
+  /** @throws InsecureConnectionError when a client may not connect to `address`. */
+  assertMayConnect(address: string): void {
+    if (this.tls !== undefined || this.#isInsecureAllowed || isLoopback(address)) return;
+    throw new InsecureConnectionError(
+      `Cannot connect to ${address}: connections that leave this machine need TLS; ${REMEDY}`,
+    );
+  }
+
   /** Credentials of a channel to `address`. @throws InsecureConnectionError */
   channelCredentials(address: string): ChannelCredentials {
-    if (this.tls === undefined) {
-      if (!this.#isInsecureAllowed && !isLoopback(address)) {
-        throw new InsecureConnectionError(
-          `Cannot connect to ${address}: connections that leave this machine need TLS; ${REMEDY}`,
-        );
-      }
-      return credentials.createInsecure();
-    }
+    this.assertMayConnect(address);
+    if (this.tls === undefined) return credentials.createInsecure();
     // One object for all channels: grpc-js shares connections between channels of equal credentials only.
     this.#channelCredentials ??= experimental.createCertificateProviderChannelCredentials(
       this.tls,

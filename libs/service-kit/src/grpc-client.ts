@@ -8,6 +8,7 @@ import {
 } from '@grpc/grpc-js';
 import { isIP } from 'node:net';
 import { traceClientCalls } from '@lunastream/telemetry';
+import { BulkClient } from './bulk/bulk-client.ts';
 import { LOOPBACK_ONLY, type ConnectionSecurity } from './connection-security.ts';
 import { hostOf, isLoopback } from './peer-address.ts';
 
@@ -20,14 +21,23 @@ export const MAX_MESSAGE_BYTES = 16 * 2 ** 20;
  */
 const FLOW_CONTROL_WINDOW_BYTES = 2 ** 20;
 
+/**
+ * The same for clients of bulk streams. They take what comes at once, so that no window is needed to bound what waits; one
+ * that is larger than most leases spares a write, and the server a read, for every half of it.
+ */
+const BULK_WINDOW_BYTES = 2 ** 25;
+
+/** A peer that vanished without closing its connection is noticed within half a minute. */
+const KEEPALIVE_TIME_MS = 20_000;
+const KEEPALIVE_TIMEOUT_MS = 10_000;
+
 /** Options of every channel between our services. */
 export const CHANNEL_OPTIONS: ClientOptions = {
   'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
   'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
   'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
-  // A peer that vanished without closing its connection is noticed within half a minute.
-  'grpc.keepalive_time_ms': 20_000,
-  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.keepalive_time_ms': KEEPALIVE_TIME_MS,
+  'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
   'grpc.initial_reconnect_backoff_ms': 200,
   'grpc.max_reconnect_backoff_ms': 2_000,
 };
@@ -64,6 +74,24 @@ export function createClient<Client>(
       : { 'grpc.ssl_target_name_override': serverName }),
   };
   return new Constructor(address, security.channelCredentials(address), options);
+}
+
+/**
+ * Makes a client of server streams of large messages at `address` ("host:port"), with the limits of our channels. Connects
+ * when first used.
+ * @throws InsecureConnectionError when the connection would leave this machine without TLS, and that is not allowed.
+ */
+export function createBulkClient(
+  address: string,
+  { security = LOOPBACK_ONLY, serverName = nameOf(address) }: ConnectOptions = {},
+): BulkClient {
+  const limits = {
+    windowBytes: BULK_WINDOW_BYTES,
+    maxMessageBytes: MAX_MESSAGE_BYTES,
+    keepaliveTimeMs: KEEPALIVE_TIME_MS,
+    keepaliveTimeoutMs: KEEPALIVE_TIMEOUT_MS,
+  };
+  return new BulkClient({ address, security, serverName, limits });
 }
 
 /** TLS names no numbers (RFC 6066, section 3): 127.0.0.1 is asked for as "localhost". */

@@ -25,9 +25,12 @@ export {
   type SecurityConfig,
 } from './connection-security.ts';
 export type { EventLoopDelay } from './event-loop-delay.ts';
+export type { BulkReceiver, OpenBulkCall } from './bulk/bulk-call.ts';
+export type { BulkClient, BulkMethod } from './bulk/bulk-client.ts';
 export {
   callUnary,
   CHANNEL_OPTIONS,
+  createBulkClient,
   createClient,
   MAX_MESSAGE_BYTES,
   readStream,

@@ -11,7 +11,8 @@ import { prometheusAddressOf, startTelemetry, type Telemetry } from '@lunastream
 import type { commonSettings } from './common-settings.ts';
 import { ConnectionSecurity, isSecurityFault } from './connection-security.ts';
 import { watchEventLoop } from './event-loop-delay.ts';
-import { createClient, type ClientConstructor } from './grpc-client.ts';
+import type { BulkClient } from './bulk/bulk-client.ts';
+import { createBulkClient, createClient, type ClientConstructor } from './grpc-client.ts';
 import { GrpcServer, type ServedService } from './grpc-server.ts';
 import type { HandlerContext } from './handlers.ts';
 import { letHeapGrow } from './heap-growth.ts';
@@ -53,6 +54,8 @@ export interface ServiceContext extends HandlerContext {
    * @throws InsecureConnectionError when `address` is beyond this machine, without TLS.
    */
   connect<Client>(Constructor: ClientConstructor<Client>, address: string, serverName?: string): Client;
+  /** As `connect`, for server streams of large messages. */
+  connectBulk(address: string, serverName?: string): BulkClient;
   /** What the service tells of itself. */
   readonly telemetry: Telemetry;
 }
@@ -186,6 +189,8 @@ async function serve<S extends Settings>(
     telemetry,
     connect: (Constructor, address, serverName) =>
       createClient(Constructor, address, { security, ...(serverName === undefined ? {} : { serverName }) }),
+    connectBulk: (address, serverName) =>
+      createBulkClient(address, { security, ...(serverName === undefined ? {} : { serverName }) }),
   });
   const { listen, maxCalls, stallTimeoutMs, ...drainOptions } = config as unknown as CommonConfig;
   try {

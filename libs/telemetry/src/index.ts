@@ -29,7 +29,13 @@ export {
   type ChunkTierCounts,
   type StoredTierCounts,
 } from './report-chunk-tiers.ts';
-export { traceClientCalls, type CallObservation, type CallObserver } from './rpc-calls.ts';
+export {
+  startClientCall,
+  traceClientCalls,
+  type CallObservation,
+  type CallObserver,
+  type ClientCallTrace,
+} from './rpc-calls.ts';
 export { logFields, withRun } from './run-context.ts';
 export { startTrace, type TracedWork } from './traced-work.ts';
 export { NO_TELEMETRY, startTelemetry, type Telemetry, type TelemetryOptions } from './start-telemetry.ts';

@@ -49,8 +49,8 @@ const METADATA_GETTER: TextMapGetter<Metadata> = {
   keys: (metadata) => Object.keys(metadata.getMap()),
   get: (metadata, key) => metadata.get(key).map(String),
 };
-const METADATA_SETTER: TextMapSetter<Metadata> = {
-  set: (metadata, key, value) => metadata.set(key, value),
+const CARRY_SETTER: TextMapSetter<(name: string, value: string) => void> = {
+  set: (carry, name, value) => carry(name, value),
 };
 
 /** "lunastream.chunk.v1.ChunkService/StreamChunks". */
@@ -104,14 +104,28 @@ export class RpcCalls implements CallObserver {
   }
 }
 
-/** The span of a client's call, and the metadata that carries it to the server. */
-function startClientSpan(path: string, metadata: Metadata) {
+/** A client's call in the trace that was active when it was made. */
+export interface ClientCallTrace {
+  /** Tells how the call ended. */
+  end(result: { readonly code: status; readonly details: string }): void;
+}
+
+/** Begins the span of a client's call; `carry` takes what carries the trace to the server, as names and values of metadata. */
+export function startClientCall(path: string, carry: (name: string, value: string) => void): ClientCallTrace {
   const method = methodOf(path);
   const parent: Context = context.active();
   const attributes = { 'rpc.system.name': 'grpc', 'rpc.method': method };
   const span = trace.getTracer(SCOPE).startSpan(method, { kind: SpanKind.CLIENT, attributes }, parent);
-  propagation.inject(trace.setSpan(parent, span), metadata, METADATA_SETTER);
-  return span;
+  propagation.inject(trace.setSpan(parent, span), carry, CARRY_SETTER);
+  return {
+    end: ({ code, details }) => {
+      span.setAttribute('rpc.response.status_code', status[code]);
+      if (code !== status.OK && code !== status.CANCELLED) {
+        span.setStatus({ code: SpanStatusCode.ERROR, message: details });
+      }
+      span.end();
+    },
+  };
 }
 
 /**
@@ -121,14 +135,12 @@ function startClientSpan(path: string, metadata: Metadata) {
 export const traceClientCalls: Interceptor = (options, nextCall) =>
   new InterceptingCall(nextCall(options), {
     start: (metadata, _listener, next) => {
-      const span = startClientSpan(options.method_definition.path, metadata);
+      const call = startClientCall(options.method_definition.path, (name, value) =>
+        metadata.set(name, value),
+      );
       next(metadata, {
         onReceiveStatus: (result, nextStatus) => {
-          span.setAttribute('rpc.response.status_code', status[result.code]);
-          if (result.code !== status.OK && result.code !== status.CANCELLED) {
-            span.setStatus({ code: SpanStatusCode.ERROR, message: result.details });
-          }
-          span.end();
+          call.end(result);
           nextStatus(result);
         },
       });

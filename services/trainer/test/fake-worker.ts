@@ -7,7 +7,7 @@ import {
   type StreamSamplesResponse,
 } from '@lunastream/contracts';
 import { voxelCount } from '@lunastream/volume';
-import type { SampleClient } from '../src/supply/worker-pool.ts';
+import type { SampleClient, SampleReceiver } from '../src/supply/sample-client.ts';
 
 const inspector = new VoxelInspector();
 
@@ -23,7 +23,7 @@ export interface FakeLease {
 /** What a worker answers to a lease; throwing breaks the stream. */
 export type AnswerLease = (lease: FakeLease) => AsyncIterable<StreamSamplesResponse>;
 
-/** An augmentation worker without a wire: its streams are plain Readables that cancel as gRPC's do. */
+/** An augmentation worker without a wire: its streams are plain Readables that cancel as calls do. */
 export class FakeWorker {
   readonly address: string;
   readonly leases: FakeLease[] = [];
@@ -35,7 +35,7 @@ export class FakeWorker {
 
   constructor(address: string, answer: AnswerLease = answerAll) {
     this.address = address;
-    const streamSamples = (request: StreamSamplesRequest) => {
+    const streamSamples = (request: StreamSamplesRequest, receiver: SampleReceiver) => {
       const ordinals = request.samples.map(({ ordinal }) => ordinal);
       const lease = { worker: this, request, ordinals, index: this.leases.length };
       this.leases.push(lease);
@@ -45,13 +45,31 @@ export class FakeWorker {
       for (const event of ['end', 'close']) {
         stream.once(event, () => (this.openCount -= Number(ended.delete(stream))));
       }
-      return Object.assign(stream, {
-        cancel: () => stream.destroy(grpcError(status.CANCELLED, 'cancelled')),
-      });
+      let isCancelled = false;
+      stream.on('data', (response: StreamSamplesResponse) => isCancelled || deliver(response, receiver));
+      stream.on('error', (error) => isCancelled || receiver.closed(error));
+      stream.on('end', () => isCancelled || receiver.closed(undefined));
+      const cancel = () => {
+        isCancelled = true;
+        stream.destroy(grpcError(status.CANCELLED, 'cancelled'));
+      };
+      // Voxels come at once here: none are still to come.
+      return { cancel, dropVoxels: () => undefined };
     };
-    const close = () => void (this.isClosed = true);
-    this.client = { streamSamples, close } as unknown as SampleClient;
+    this.client = { streamSamples, close: () => void (this.isClosed = true) };
   }
+}
+
+/** Voxels go to their place where there is one, as over the wire. */
+function deliver(response: StreamSamplesResponse, receiver: SampleReceiver): void {
+  const { ordinal, result } = response;
+  if (result?.$case !== 'sample') return receiver.message(response);
+  const { voxelsHu, ...rest } = result.value;
+  const head = { ...rest, voxelsHu: Buffer.alloc(0) };
+  const place = receiver.place({ ordinal, result: { $case: 'sample', value: head } }, voxelsHu.length);
+  if (place === undefined) return receiver.message(response);
+  place.set(voxelsHu);
+  receiver.placed();
 }
 
 /** As `Readable.from`, but destroying it does not wait for an answer that never comes. */

@@ -4,6 +4,7 @@ import { RunJournal, type BatchProgress, type RunEvent } from '../src/runs/run-j
 import type { RunSettings } from '../src/runs/run-settings.ts';
 import { splitDataset } from '../src/runs/split-dataset.ts';
 import { TrainingRun, type TrainingRunParts } from '../src/runs/training-run.ts';
+import { BatchMemory } from '../src/supply/batch-buffers.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeEngine, type FakeEngineOptions } from './fake-engine.ts';
 import { FakeSampleSource } from './fake-sample-source.ts';
@@ -58,6 +59,7 @@ export async function benchIn(
     workerCount: 1,
     observer: UNOBSERVED_RUN,
     sampleBufferBytes: 2 ** 20,
+    batchMemory: new BatchMemory(),
     ...changes,
   };
   return { run: new TrainingRun(parts), parts, engine, samples, clock, stop, events };

@@ -12,6 +12,7 @@ import { isFinal, RunJournal, type RunEvent, type RunState, type RunStatus } fro
 import { toEngineRules } from './learning-settings.ts';
 import type { RunsObserver, WatchedRun } from './run-observer.ts';
 import { compileRunSettings, fillLaterSettings, RunSettingsError, type RunSettings } from './run-settings.ts';
+import { BatchMemory } from '../supply/batch-buffers.ts';
 import type { SampleSource } from '../supply/sample-source.ts';
 import type { SampleSupply } from '../supply/sample-supply.ts';
 import { splitDataset } from './split-dataset.ts';
@@ -80,6 +81,7 @@ export interface RunView {
 /** Starts, watches, stops and lists runs; one is active at a time. */
 export class RunManager {
   readonly #parts: RunManagerParts;
+  readonly #batchMemory = new BatchMemory();
   #active: ActiveRun | undefined;
   #starting = false;
 
@@ -211,8 +213,7 @@ export class RunManager {
       stop.signal.addEventListener('abort', () => engine.dispose(), { once: true });
       const observer = this.#parts.observer.start(folder.runId);
       const run = new TrainingRun({
-        ...this.#parts,
-        observer,
+        ...{ ...this.#parts, batchMemory: this.#batchMemory, observer },
         workerCount: this.#parts.workerCount(),
         settings,
         dataset,

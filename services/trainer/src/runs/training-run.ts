@@ -20,7 +20,7 @@ import {
   type EpochRecord,
 } from '@lunastream/metrics';
 import { voxelCount } from '@lunastream/volume';
-import { BatchBuffers } from '../supply/batch-buffers.ts';
+import { BatchBuffers, type BatchMemory } from '../supply/batch-buffers.ts';
 import { BatchLoader, type LoadedBatch } from '../supply/batch-loader.ts';
 import { batchSteps } from './batch-steps.ts';
 import type { Clock } from '../clock.ts';
@@ -53,6 +53,8 @@ export interface TrainingRunParts {
   readonly workerCount: number;
   /** Most bytes of samples ahead of the engine. */
   readonly sampleBufferBytes: number;
+  /** What batches are made of. */
+  readonly batchMemory: BatchMemory;
   /** Shown what every epoch gave. */
   readonly tensorboard?: TensorboardLog | undefined;
   /** Watches the run; it must not change it. */
@@ -119,7 +121,8 @@ export class TrainingRun {
     this.#training = parts.split.training;
     this.#validation = parts.split.validation;
     const { batchSize, chunkShape } = parts.settings;
-    this.#buffers = new BatchBuffers(batchSize * voxelCount(chunkShape), parts.sampleBufferBytes);
+    const batchLength = batchSize * voxelCount(chunkShape);
+    this.#buffers = new BatchBuffers(batchLength, parts.sampleBufferBytes, parts.batchMemory);
     for (const { text, level } of datasetLines(parts)) this.#line(text, level);
   }
 
@@ -162,6 +165,7 @@ export class TrainingRun {
     } finally {
       signal.removeEventListener('abort', closePasses);
       for (const opened of this.#opened) closePass(opened, new Error('the run ended'));
+      this.#buffers.close();
     }
     this.#line(this.#closingLine());
     return { bestEpoch: this.#bestEpoch, stallFraction: this.stallFraction };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BatchBuffers } from './batch-buffers.ts';
+import { BatchBuffers, BatchMemory } from './batch-buffers.ts';
 import { BatchLoader, type BatchLoaderOptions } from './batch-loader.ts';
 import type { SampleStream } from './sample-source.ts';
 
@@ -57,7 +57,7 @@ const load = (stream: Stream, options: Partial<BatchLoaderOptions> = {}) =>
     labels: LABELS,
     batchSize: 2,
     chunkShape: CHUNK_SHAPE,
-    buffers: new BatchBuffers(BATCH_LENGTH, 4 * BATCH_BYTES),
+    buffers: new BatchBuffers(BATCH_LENGTH, 4 * BATCH_BYTES, new BatchMemory()),
     nowMs: () => 0,
     ...options,
   });
@@ -118,7 +118,7 @@ describe('BatchLoader', () => {
   });
 
   it('shares buffers with the next pass, which gets what this one leaves over', async () => {
-    const buffers = new BatchBuffers(BATCH_LENGTH, 4 * BATCH_BYTES);
+    const buffers = new BatchBuffers(BATCH_LENGTH, 4 * BATCH_BYTES, new BatchMemory());
     const next = new Stream();
     let nextLoader: BatchLoader | undefined;
     const first = load(new Stream(), {
@@ -197,7 +197,7 @@ describe('BatchLoader', () => {
 
 describe('BatchBuffers', () => {
   it('has as many buffers as the bytes hold, at least four, and gives them out in the order asked', async () => {
-    const buffers = new BatchBuffers(BATCH_LENGTH, 1);
+    const buffers = new BatchBuffers(BATCH_LENGTH, 1, new BatchMemory());
     const taken: Float32Array[] = [];
     while (taken.length < 4) taken.push(await buffers.acquire());
     const order: string[] = [];
@@ -214,9 +214,27 @@ describe('BatchBuffers', () => {
   });
 
   it('uses a buffer again', async () => {
-    const buffers = new BatchBuffers(BATCH_LENGTH, 10 * BATCH_BYTES);
+    const buffers = new BatchBuffers(BATCH_LENGTH, 10 * BATCH_BYTES, new BatchMemory());
     const first = await buffers.acquire();
     buffers.release(first);
     expect(await buffers.acquire()).toBe(first);
+  });
+
+  it('use the memory of a run that ended, where the size is the same', async () => {
+    const memory = new BatchMemory();
+    const ended = new BatchBuffers(BATCH_LENGTH, 1, memory);
+    const taken = [await ended.acquire(), await ended.acquire()];
+    const other = new BatchBuffers(BATCH_LENGTH, 1, memory);
+    const memoryOf = ({ buffer }: Float32Array) => buffer;
+    expect(taken.map(memoryOf)).not.toContain((await other.acquire()).buffer);
+    ended.close();
+    const next = new BatchBuffers(BATCH_LENGTH, 1, memory);
+    const again = [await next.acquire(), await next.acquire(), await next.acquire()];
+    const memories = new Set(again.map(memoryOf));
+    expect(memories.size).toBe(3);
+    expect(taken.every((buffer) => memories.has(memoryOf(buffer)))).toBe(true);
+    next.close();
+    const larger = await new BatchBuffers(2 * BATCH_LENGTH, 1, memory).acquire();
+    expect(larger.length).toBe(2 * BATCH_LENGTH);
   });
 });

@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js';
-import type { StreamSamplesRequest, StreamSamplesResponse } from '@lunastream/contracts';
+import type { Sample, StreamSamplesRequest, StreamSamplesResponse } from '@lunastream/contracts';
 import { errorText, isServiceError } from '@lunastream/service-kit';
 import { voxelCount } from '@lunastream/volume';
 import { SampleUnavailableError } from '../errors.ts';
@@ -48,6 +48,8 @@ export class LeaseSession implements SampleStream {
   readonly #leases = new Set<Lease>();
   /** Leases under way by ordinal. */
   readonly #holders: Uint8Array;
+  /** Leases whose voxels are on their way to a place, by ordinal. */
+  readonly #arriving = new Map<number, Lease>();
   /** Ordinals of broken leases, ascending. */
   #returned: number[] = [];
   /** Slow leases that another worker is to be asked for. */
@@ -169,13 +171,43 @@ export class LeaseSession implements SampleStream {
   }
 
   readonly #leaseEvents: LeaseEvents = {
+    place: (lease, head, voxelBytes) => this.#place(lease, head, voxelBytes),
+    placed: (lease) => this.#placed(lease),
     answer: (lease, response) => this.#receive(lease, response),
     overdue: (lease, isSilent) => this.#onOverdue(lease, isSilent),
     end: (lease, error) => this.#onEnd(lease, error),
   };
 
+  /** One lease at a time may write to a place; what another one brings meanwhile comes whole. */
+  #place(
+    lease: Lease,
+    { ordinal, result }: StreamSamplesResponse,
+    voxelBytes: number,
+  ): Uint8Array | undefined {
+    if (!lease.owed.has(ordinal) || !this.#places.awaits(ordinal) || this.#arriving.has(ordinal))
+      return undefined;
+    const sample = result!.value as Sample;
+    const place = this.#places.placeFor(ordinal, sample, voxelBytes);
+    if (place === undefined) return undefined;
+    lease.arriving = { ordinal, sample };
+    this.#arriving.set(ordinal, lease);
+    return place;
+  }
+
+  #placed(lease: Lease): void {
+    const { arriving } = lease;
+    if (arriving === undefined) return;
+    const { ordinal, sample } = arriving;
+    lease.arriving = undefined;
+    this.#arriving.delete(ordinal);
+    this.#parts.workers.noteAnswer(lease.worker);
+    const fault = this.#places.accept(ordinal, sample);
+    if (fault !== undefined) return this.#quarantine(lease, ordinal, fault);
+    this.#count(lease, ordinal, sample, this.#sampleBytes);
+  }
+
   #receive(lease: Lease, { ordinal, result }: StreamSamplesResponse): void {
-    const { counts, plan, workers } = this.#parts;
+    const { counts, workers } = this.#parts;
     if (!lease.owed.has(ordinal)) return this.#quarantine(lease, ordinal, 'nobody asked for it');
     if (result === undefined) return this.#quarantine(lease, ordinal, 'its answer is empty');
     if (result.$case === 'error')
@@ -188,13 +220,30 @@ export class LeaseSession implements SampleStream {
     }
     const fault = this.#places.write(ordinal, result.value);
     if (fault !== undefined) return this.#quarantine(lease, ordinal, fault);
+    this.#dropArriving(ordinal);
+    this.#count(lease, ordinal, result.value, result.value.voxelsHu.byteLength);
+  }
+
+  /** What else arrives of `ordinal` comes second: the lease that brings it may not write any more. */
+  #dropArriving(ordinal: number): void {
+    const lease = this.#arriving.get(ordinal);
+    if (lease === undefined) return;
+    this.#arriving.delete(ordinal);
+    lease.owed.delete(ordinal);
+    lease.dropArriving();
+    this.#parts.counts.duplicateSamples++;
+    this.#cancelIfIdle(lease);
+  }
+
+  #count(lease: Lease, ordinal: number, sample: Sample, voxelBytes: number): void {
+    const { counts, plan } = this.#parts;
     lease.owed.delete(ordinal);
     counts.samples++;
-    counts.sampleBytes += result.value.voxelsHu.byteLength;
+    counts.sampleBytes += voxelBytes;
     lease.worker.sent.samples++;
-    lease.worker.sent.sampleBytes += result.value.voxelsHu.byteLength;
+    lease.worker.sent.sampleBytes += voxelBytes;
     counts.awaitedBytes -= this.#sampleBytes;
-    this.#borderVoxels += Math.round(result.value.borderFraction * voxelCount(plan.chunkShape));
+    this.#borderVoxels += Math.round(sample.borderFraction * voxelCount(plan.chunkShape));
   }
 
   /** A lease that brings nothing but duplicates is not worth its bytes. */
@@ -221,6 +270,7 @@ export class LeaseSession implements SampleStream {
   #onEnd(lease: Lease, error: unknown): void {
     const { workers, counts } = this.#parts;
     this.#leases.delete(lease);
+    if (lease.arriving !== undefined) this.#arriving.delete(lease.arriving.ordinal);
     counts.openLeases--;
     for (const ordinal of lease.ordinals) this.#holders[ordinal]!--;
     const missing = [...lease.owed].filter((ordinal) => this.#places.awaits(ordinal));

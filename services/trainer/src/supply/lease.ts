@@ -1,9 +1,13 @@
-import type { ClientReadableStream } from '@grpc/grpc-js';
-import type { StreamSamplesRequest, StreamSamplesResponse } from '@lunastream/contracts';
+import type { Sample, StreamSamplesRequest, StreamSamplesResponse } from '@lunastream/contracts';
+import type { SampleCall } from './sample-client.ts';
 import type { PooledWorker } from './worker-pool.ts';
 
 /** What a lease tells its session. */
 export interface LeaseEvents {
+  /** Where the voxels of a sample go that is arriving, or undefined to get it as an answer, whole. */
+  place(lease: Lease, head: StreamSamplesResponse, voxelBytes: number): Uint8Array | undefined;
+  /** The voxels of the latest sample that got a place are there. */
+  placed(lease: Lease): void;
   answer(lease: Lease, response: StreamSamplesResponse): void;
   /** The lease is open and has been for a while; told again and again. `isSilent`: nothing came since the last time. */
   overdue(lease: Lease, isSilent: boolean): void;
@@ -20,8 +24,10 @@ export class Lease {
   readonly startedMs = performance.now();
   /** Another worker was asked for what is owed. */
   isHedged = false;
+  /** The sample whose voxels are on their way to its place. */
+  arriving: { readonly ordinal: number; readonly sample: Sample } | undefined;
   readonly #events: LeaseEvents;
-  readonly #stream: ClientReadableStream<StreamSamplesResponse>;
+  readonly #call: SampleCall;
   readonly #overdueTimer: NodeJS.Timeout;
   #owedBefore: number;
   #isEnded = false;
@@ -37,13 +43,12 @@ export class Lease {
     this.#owedBefore = this.owed.size;
     this.#events = events;
     this.#overdueTimer = setInterval(() => this.#onOverdue(), overdueMs).unref();
-    this.#stream = worker.client.streamSamples(request);
-    // Events instead of `for await`: no promise a message. Reading is never paused, because every sample has its place.
-    this.#stream.on('data', (response: StreamSamplesResponse) => {
-      if (!this.#isEnded) events.answer(this, response);
+    this.#call = worker.client.streamSamples(request, {
+      place: (head, voxelBytes) => events.place(this, head, voxelBytes),
+      placed: () => events.placed(this),
+      message: (response) => events.answer(this, response),
+      closed: (error) => this.#end(error),
     });
-    this.#stream.on('error', (error: unknown) => this.#end(error));
-    this.#stream.on('end', () => this.#end(undefined));
   }
 
   get isEnded(): boolean {
@@ -53,8 +58,15 @@ export class Lease {
   /** Ends the stream; the session hears `error`. */
   cancel(error: Error): void {
     if (this.#isEnded) return;
+    // First, so that nothing is written any more once the session hears of the end.
+    this.#call.cancel();
     this.#end(error);
-    this.#stream.cancel();
+  }
+
+  /** Nothing more is written to the place of the sample that is arriving: another worker's is there. */
+  dropArriving(): void {
+    this.arriving = undefined;
+    this.#call.dropVoxels();
   }
 
   #onOverdue(): void {

@@ -1,6 +1,6 @@
 import type { Sample } from '@lunastream/contracts';
 import { voxelCount } from '@lunastream/volume';
-import { takeSample, type ExpectedSample } from './received-sample.ts';
+import { faultOfHead, faultOfVoxels, takeSample, type ExpectedSample } from './received-sample.ts';
 
 /** The places of consecutive ordinals, and who waits for them. */
 interface Range {
@@ -71,18 +71,41 @@ export class PlaceList {
   /** Writes the sample of an awaited ordinal; returns what is wrong with it, and then the place still waits. */
   write(ordinal: number, sample: Sample): string | undefined {
     const range = this.#rangeOf(ordinal)!;
-    const position = ordinal - range.first;
-    const start = position * this.#sampleLength;
-    const place = range.target.subarray(start, start + this.#sampleLength);
-    const fault = takeSample(sample, place, this.#expected);
-    if (fault !== undefined) return fault;
-    range.written[position] = 1;
+    const fault = takeSample(sample, this.#placeIn(range, ordinal), this.#expected);
+    if (fault === undefined) this.#note(range, ordinal);
+    return fault;
+  }
+
+  /**
+   * The place of an awaited ordinal, for the `voxelBytes` of voxels that are arriving: they may be written there in any
+   * number of pieces, until `accept`. Undefined when they cannot be taken as they come.
+   */
+  placeFor(ordinal: number, sample: Sample, voxelBytes: number): Uint8Array | undefined {
+    if (this.#expected.voxelType !== 'float32') return undefined;
+    if (faultOfHead(sample, voxelBytes, this.#expected) !== undefined) return undefined;
+    return bytesOf(this.#placeIn(this.#rangeOf(ordinal)!, ordinal));
+  }
+
+  /** Takes voxels of an awaited ordinal that are in their place; returns what is wrong with them, and it still waits. */
+  accept(ordinal: number, sample: Sample): string | undefined {
+    const range = this.#rangeOf(ordinal)!;
+    const fault = faultOfVoxels(sample, bytesOf(this.#placeIn(range, ordinal)));
+    if (fault === undefined) this.#note(range, ordinal);
+    return fault;
+  }
+
+  #placeIn(range: Range, ordinal: number): Float32Array {
+    const start = (ordinal - range.first) * this.#sampleLength;
+    return range.target.subarray(start, start + this.#sampleLength);
+  }
+
+  #note(range: Range, ordinal: number): void {
+    range.written[ordinal - range.first] = 1;
     this.#writtenCount++;
     if (--range.missing === 0) {
       this.#ranges.splice(this.#ranges.indexOf(range), 1);
       range.resolve();
     }
-    return undefined;
   }
 
   /** Rejects whoever waits and forgets all places: nothing is written any more. */
@@ -94,4 +117,8 @@ export class PlaceList {
   #rangeOf(ordinal: number): Range | undefined {
     return this.#ranges.find(({ first, count }) => ordinal >= first && ordinal < first + count);
   }
+}
+
+function bytesOf(voxels: Float32Array): Uint8Array {
+  return new Uint8Array(voxels.buffer, voxels.byteOffset, voxels.byteLength);
 }

@@ -17,29 +17,44 @@ export function takeSample(
   target: Float32Array,
   expected: ExpectedSample,
 ): string | undefined {
-  const fault = findFault(sample, expected);
+  const fault =
+    faultOfHead(sample, sample.voxelsHu.byteLength, expected) ?? faultOfVoxels(sample, sample.voxelsHu);
   if (fault === undefined) copySampleVoxels(sample, target);
   return fault;
 }
 
-function findFault(
-  { shape, voxelsHu, voxelsChecksum, voxelType }: Sample,
+/** What is wrong with all of a sample but its voxels, of which there are `voxelBytes`. */
+export function faultOfHead(
+  { shape, voxelType }: Sample,
+  voxelBytes: number,
   expected: ExpectedSample,
 ): string | undefined {
-  if (shape === undefined || formatShape(shape) !== formatShape(expected.shape)) {
+  if (shape === undefined || !isSameShape(shape, expected.shape)) {
     return `its shape must be ${formatShape(expected.shape)}, got ${shape === undefined ? 'none' : formatShape(shape)}`;
   }
-  const sentAs = voxelType === VoxelType.FLOAT16 ? 'float16' : 'float32';
+  const sentAs = typeOf(voxelType);
   if (sentAs !== expected.voxelType) return `its voxels must be ${expected.voxelType}, got ${sentAs}`;
   const sizeBytes = sampleBytes(voxelCount(expected.shape), voxelType);
-  if (voxelsHu.byteLength !== sizeBytes) return `it must have ${sizeBytes} bytes, got ${voxelsHu.byteLength}`;
+  return voxelBytes === sizeBytes ? undefined : `it must have ${sizeBytes} bytes, got ${voxelBytes}`;
+}
+
+/** What is wrong with the voxels of `sample`, which are `voxels` as they were sent. */
+export function faultOfVoxels({ voxelsChecksum, voxelType }: Sample, voxels: Uint8Array): string | undefined {
   inspector ??= new VoxelInspector();
-  const { checksum, isFinite } = inspector.inspect(voxelsHu, sentAs);
+  const { checksum, isFinite } = inspector.inspect(voxels, typeOf(voxelType));
   if (checksum !== voxelsChecksum) {
     return `its checksum must be ${hex(voxelsChecksum)}, got ${hex(checksum)}`;
   }
   // An infinite or NaN voxel would make NaN of every weight.
   return isFinite ? undefined : 'its voxels are not all finite';
+}
+
+function typeOf(voxelType: VoxelType): SampleVoxelType {
+  return voxelType === VoxelType.FLOAT16 ? 'float16' : 'float32';
+}
+
+function isSameShape(one: Shape, other: Shape): boolean {
+  return one.depth === other.depth && one.height === other.height && one.width === other.width;
 }
 
 function hex(checksum: number): string {

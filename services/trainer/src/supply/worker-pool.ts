@@ -1,8 +1,5 @@
-import type { AugmentationServiceClient } from '@lunastream/contracts';
 import type { ServerAddress } from '@lunastream/service-kit';
-
-/** What the trainer calls of an augmentation worker. */
-export type SampleClient = Pick<AugmentationServiceClient, 'streamSamples' | 'close'>;
+import type { SampleClient } from './sample-client.ts';
 
 /** What a pool is made of. */
 export interface WorkerPoolOptions {

@@ -1,8 +1,9 @@
-import { AugmentationServiceClient, DatasetServiceClient } from '@lunastream/contracts';
+import { DatasetServiceClient } from '@lunastream/contracts';
 import { AddressWatcher, type ConfigOf, type ServiceContext } from '@lunastream/service-kit';
 import type { settings } from '../config.ts';
 import { readTrainingDataset } from '../dataset-client.ts';
 import { LeaseScheduler } from './lease-scheduler.ts';
+import { sampleClient } from './sample-client.ts';
 import type { SampleSupply } from './sample-supply.ts';
 import { observeWorkerSupply } from './supply-telemetry.ts';
 import { WorkerPool } from './worker-pool.ts';
@@ -15,7 +16,7 @@ export async function startWorkerSupply(
   const datasets = context.connect(DatasetServiceClient, config.chunkCacheAddress);
   const workers = new WorkerPool({
     ...config,
-    connect: ({ address, serverName }) => context.connect(AugmentationServiceClient, address, serverName),
+    connect: ({ address, serverName }) => sampleClient(context.connectBulk(address, serverName)),
   });
   const addresses = await AddressWatcher.start({
     targets: config.workerAddresses,
