@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { FakeTrainer } from '../test/fake-trainer.ts';
 import { runCommand } from '../test/run-command.ts';
-import { expiryFinding, metricsFindings } from './doctor-checks.ts';
+import { expiryFinding, gpuFinding, metricsFindings } from './doctor-checks.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 29);
 const DAY_MS = 86_400_000;
@@ -54,6 +54,26 @@ describe('metricsFindings()', () => {
     withMetrics(new Date(), 'target_info{service_version="0.1.0"} 1\n', async (address) => {
       expect((await metricsFindings(address, '0.1.0'))[1]).toMatchObject({ verdict: 'ok' });
     }));
+});
+
+describe('gpuFinding()', () => {
+  const machine: Record<string, string[]> = {
+    '/dev': ['null', 'nvidiactl', 'nvidia3', 'nvidia-uvm'],
+    '/dev/dri': ['by-path', 'card0', 'renderD128', 'renderD129'],
+  };
+
+  it('names every GPU, the fourth of a machine, too', () => {
+    expect(gpuFinding((folder) => machine[folder]!).detail).toBe(
+      'found /dev/nvidia3, /dev/dri/renderD128, /dev/dri/renderD129',
+    );
+  });
+
+  it('says what computes where there is none', () => {
+    expect(gpuFinding(() => ['null', 'nvidiactl', 'card0'])).toMatchObject({
+      verdict: 'ok',
+      detail: 'none: the simd engine computes on the CPU',
+    });
+  });
 });
 
 describe('lunastream doctor', () => {

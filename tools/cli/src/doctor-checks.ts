@@ -1,5 +1,5 @@
 import { status, Metadata, type Client } from '@grpc/grpc-js';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { connect as connectTls } from 'node:tls';
 import {
@@ -156,12 +156,27 @@ export async function metricsFindings(address: string, version: string): Promise
   return [clock, versions];
 }
 
-/** Whether this machine shows a GPU to programs. */
-export function gpuFinding(): Finding {
-  const device = ['/dev/nvidia0', '/dev/dri/renderD128'].find((path) => existsSync(path));
+/** What computes: NVIDIA's driver shows one file a GPU, all others one in /dev/dri that needs no display. */
+const GPU_FILES = [
+  ['/dev', /^nvidia\d+$/],
+  ['/dev/dri', /^renderD\d+$/],
+] as const;
+
+function namesIn(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
+
+/** Which GPUs this machine, or this container of it, shows to programs: of several any number, so not the first alone. */
+export function gpuFinding(list: (folder: string) => readonly string[] = namesIn): Finding {
+  const devices = GPU_FILES.flatMap(([folder, pattern]) =>
+    list(folder)
+      .filter((name) => pattern.test(name))
+      .map((name) => `${folder}/${name}`),
+  );
   return {
     check: 'GPU of this machine',
     verdict: 'ok',
-    detail: device === undefined ? 'none: the simd engine computes on the CPU' : `${device} is there`,
+    detail:
+      devices.length === 0 ? 'none: the simd engine computes on the CPU' : `found ${devices.join(', ')}`,
   };
 }

@@ -83,6 +83,68 @@ describe('a stack with mutual TLS and a token', () => {
   });
 });
 
+it('doctor looks at each service of an installation: answer, certificate, clock, version, disk and GPU', async () => {
+  const stack = startLunastream(
+    folder,
+    ...[
+      'up',
+      '--data',
+      data,
+      '--workers',
+      '1',
+      '--port',
+      '0',
+      '--out',
+      'doctor-runs',
+      '--state',
+      'doctor-state',
+    ],
+    ...['--prometheus', '--json', ...TLS_FLAGS],
+  );
+  const [line] = await stack.output(/^\{.*\}$/m);
+  const { trainer, chunkCache, workers, scrapeTargets } = JSON.parse(line) as {
+    trainer: string;
+    chunkCache: string;
+    workers: string[];
+    scrapeTargets: { address: string }[];
+  };
+  const pages = scrapeTargets.map(({ address }) => address);
+  const addresses = ['--trainer', trainer, '--chunk-cache', chunkCache, '--workers', workers.join()];
+  const examine = async (...flags: string[]) => {
+    const { code, stdout, stderr } = await lunastream(folder, 'doctor', ...addresses, '--json', ...flags);
+    const findings = stdout
+      .trimEnd()
+      .split('\n')
+      .map((each) => JSON.parse(each) as { check: string; verdict: string; detail: string });
+    return { code, stderr, findings };
+  };
+
+  const { code, stderr, findings } = await examine('--metrics', pages.join(), ...TLS_FLAGS);
+  expect([code, stderr]).toEqual([0, '']);
+  const details = (check: string) =>
+    findings.filter((finding) => finding.check === check).map(({ detail }) => detail);
+  for (const check of [`chunk-cache ${chunkCache}`, `augmentation ${workers[0]}`, `trainer ${trainer}`])
+    expect(details(check)).toEqual([
+      expect.stringMatching(/ answers after \d+ ms$/),
+      expect.stringMatching(/^certificate expires on \d{4}-\d\d-\d\d$/),
+    ]);
+  expect(pages).toHaveLength(3);
+  for (const page of pages) {
+    expect(details(`clock of ${page}`)).toEqual([expect.stringMatching(/^differs by \d+ s$/)]);
+    expect(details(`version of ${page}`)).toEqual([expect.stringMatching(/^(\S+), this command is \1$/)]);
+  }
+  expect(details('disk of .')).toEqual([expect.stringMatching(/GiB free$/)]);
+  expect(details('GPU of this machine')).toHaveLength(1);
+
+  const stranger = await examine('--tls-ca', 'other-tls/ca.crt');
+  expect(stranger.code).toBe(1);
+  for (const { check, verdict } of stranger.findings.slice(0, 3))
+    expect([check, verdict]).toEqual([check, 'failed']);
+
+  stack.signal('SIGINT');
+  expect((await stack.finished).code).toBe(0);
+});
+
 describe('a service told to listen beyond this machine', () => {
   it.each([
     ['chunk-cache', 'CHUNK_CACHE', { CHUNK_CACHE_DATASETS: 'default=data' }],

@@ -1,3 +1,4 @@
+import { autoscalingRule } from './autoscaling-rules.ts';
 import { dashboardRule, monitorRule, policyTargetRule } from './monitor-rules.ts';
 import { disruptionRule, networkPolicyRule, serviceRule } from './network-rules.ts';
 import {
@@ -34,4 +35,5 @@ export const RULES: readonly Rule[] = [
   monitorRule,
   dashboardRule,
   disruptionRule,
+  autoscalingRule,
 ];

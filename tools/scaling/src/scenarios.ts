@@ -9,12 +9,12 @@ export interface Scenario {
 }
 
 /**
- * One worker of two cores gives some 900 samples per second (npm run bench -- worker), 10 % more or less from second to
+ * One worker of two cores gives some 1,350 samples per second (npm run bench -- worker), 10 % more or less from second to
  * second. A pod answers 20 s after it was asked for where its image is there, and is found within 2 s.
  */
-export const WORKER: WorkerModel = { throughput: 900, noise: 0.1, startSeconds: 22 };
+export const WORKER: WorkerModel = { throughput: 1350, noise: 0.1, startSeconds: 22 };
 
-/** A run on the CPU engine takes 126 samples per second (npm run bench -- training); on a GPU we assume 5,000. */
+/** A run on the CPU engine takes 135 samples per second (npm run bench -- training); on a GPU we assume 5,000. */
 export const GPU_RUN_DEMAND = 5000;
 
 const MINUTE = 60;
