@@ -4,6 +4,7 @@
  * streams from it, and a process that needs no service uses it directly.
  */
 import {
+  LateChunkStore,
   LmdbChunkStore,
   MemoryChunkStore,
   TieredChunkStore,
@@ -94,7 +95,11 @@ function openTiers(settings: ChunkSourceSettings, events: TierEvents): TieredChu
   const { memoryLimitBytes, storeFolder, storeLimitBytes, sharedStoreUrl } = settings;
   const stores = [
     new MemoryChunkStore({ limitBytes: memoryLimitBytes }),
-    new LmdbChunkStore({ folder: storeFolder, limitBytes: storeLimitBytes }),
+    new LateChunkStore({
+      tier: 'lmdb',
+      limitBytes: storeLimitBytes,
+      open: () => new LmdbChunkStore({ folder: storeFolder, limitBytes: storeLimitBytes }),
+    }),
     ...(sharedStoreUrl === undefined ? [] : [new ValkeyChunkStore({ url: sharedStoreUrl })]),
   ];
   return new TieredChunkStore(stores, events);
@@ -114,7 +119,7 @@ function createOpener(files: FileStore, copies: VolumeCopies | undefined): OpenS
 
 /**
  * Opens a chunk source. Data sets are read when first asked for.
- * @throws ChunkStoreOpenError when the folder of the lmdb tier cannot be used, ChunkStoreSettingsError for limits that
+ * @throws ChunkStoreOpenError when the folder of the lmdb tier cannot be used (a disk that is full is waited for), ChunkStoreSettingsError for limits that
  * have no meaning.
  */
 export function openChunkSource(settings: ChunkSourceSettings, events: ChunkSourceEvents): ChunkSource {

@@ -2,6 +2,7 @@ export { crc32c } from './checksum.ts';
 export { chunkKey, type ChunkIdentity } from './chunk-key.ts';
 export type { ChunkStore, TierCounts, TierStats } from './chunk-store.ts';
 export { ChunkStoreOpenError, ChunkStoreSettingsError, ChunkStoreWriteError } from './errors.ts';
+export { LateChunkStore } from './late-chunk-store.ts';
 export { LmdbChunkStore, type CheckedChunks } from './lmdb-chunk-store.ts';
 export { MemoryChunkStore } from './memory-chunk-store.ts';
 export { SingleFlight } from './single-flight.ts';

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import type { ChunkStore, TierCounts } from './chunk-store.ts';
+import { assertRoomToBegin, freeBytesOf, hasRoomToCommit, isDiskFull, type FreeBytes } from './disk-room.ts';
 import { ChunkStoreOpenError, ChunkStoreSettingsError, ChunkStoreWriteError } from './errors.ts';
 import { decodeStoredChunk, encodeStoredChunk } from './stored-chunk.ts';
 
@@ -57,6 +58,7 @@ export class LmdbChunkStore implements ChunkStore {
   readonly isLasting = true;
   readonly #folder: string;
   readonly #limitBytes: number;
+  readonly #freeBytes: FreeBytes;
   readonly #root: RootDatabase;
   readonly #chunks: Database<Buffer, string>;
   readonly #ages: Database<AgeEntry, number>;
@@ -72,18 +74,29 @@ export class LmdbChunkStore implements ChunkStore {
   #corruptCount = 0;
 
   /**
-   * Opens or makes the store in `folder`.
+   * Opens or makes the store in `folder`; `freeBytes` asks its disk.
    * @throws ChunkStoreSettingsError when `limitBytes` is not a positive integer.
+   * @throws ChunkStoreWriteError when there is no store yet and the disk has no room for one.
    * @throws ChunkStoreOpenError when the folder cannot be used.
    */
-  constructor({ folder, limitBytes }: { readonly folder: string; readonly limitBytes: number }) {
+  constructor({
+    folder,
+    limitBytes,
+    freeBytes = freeBytesOf,
+  }: {
+    readonly folder: string;
+    readonly limitBytes: number;
+    readonly freeBytes?: FreeBytes;
+  }) {
     if (!Number.isSafeInteger(limitBytes) || limitBytes < 1) {
       throw new ChunkStoreSettingsError('lmdb', 'limitBytes must be a positive integer', limitBytes);
     }
     this.#folder = folder;
     this.#limitBytes = limitBytes;
+    this.#freeBytes = freeBytes;
     try {
       mkdirSync(folder, { recursive: true });
+      assertRoomToBegin(folder, freeBytes);
       // This class gathers writes itself; lmdb's own gathering leaves a promise that nobody handles when the disk is full.
       this.#root = open({ path: folder, maxDbs: 3, eventTurnBatching: false });
       this.#chunks = this.#root.openDB({ name: 'chunks', encoding: 'binary' });
@@ -91,6 +104,8 @@ export class LmdbChunkStore implements ChunkStore {
       this.#totals = this.#root.openDB({ name: 'totals', encoding: 'json' });
       if (this.#totals.get(FORMAT_KEY) !== FORMAT) this.#root.transactionSync(() => this.#empty());
     } catch (cause) {
+      if (cause instanceof ChunkStoreWriteError) throw cause;
+      if (isDiskFull(cause)) throw new ChunkStoreWriteError(folder, cause);
       throw new ChunkStoreOpenError(folder, cause);
     }
   }
@@ -207,9 +222,10 @@ export class LmdbChunkStore implements ChunkStore {
    */
   async #transact<Result>(write: () => Result): Promise<Result> {
     try {
-      // A failed commit of lmdb's own thread is printed by lmdb, each time. One on this thread is thrown and no more, so
-      // that is how a store that fails tries again; it is rare enough to wait for the disk.
-      if (this.#isFailing) return this.#root.transactionSync(write);
+      // A failed commit of lmdb's own thread is printed by lmdb, with its stack, each time. One on this thread is thrown and no
+      // more, so that is how a store writes that fails or may: rare enough to wait for the disk.
+      if (this.#isFailing || !hasRoomToCommit(this.#folder, this.#freeBytes))
+        return this.#root.transactionSync(write);
       return await this.#root.transaction(write);
     } catch (error) {
       this.#hasFailed = true;

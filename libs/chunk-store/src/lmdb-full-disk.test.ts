@@ -1,6 +1,7 @@
 import { withTemporaryFolder } from '@lunastream/testing';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { expect, it } from 'vitest';
 
 // A limit for the size of files stands for a full disk: it needs no rights and hits one process, which must be a child.
@@ -43,6 +44,81 @@ const FILL = `
   await again.close();
   console.log(JSON.stringify({ full, isRight, said, keptRight, corruptCount }));
 `;
+
+/** A disk of its own, of 2 MB, in the memory of one process and gone with it. */
+const DISK = [
+  '--user',
+  '--map-root-user',
+  '--mount',
+  'sh',
+  '-c',
+  'mount -t tmpfs -o size=2m tmpfs "$0" && exec "$@"',
+];
+const canMount =
+  existsSync(compiled) && spawnSync('unshare', [...DISK, tmpdir(), 'true'], { stdio: 'ignore' }).status === 0;
+
+/** Begins on a full disk, gets room, fills the disk itself, gets room again. */
+const BEGIN = `
+  import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+  import { LateChunkStore, LmdbChunkStore, TieredChunkStore } from '${compiled.href}';
+  const disk = process.argv[1];
+  const fill = () => { try { writeFileSync(disk + '/fill', Buffer.alloc(4e6)); } catch (error) { return error.code; } };
+  const said = [];
+  const open = () => new LmdbChunkStore({ folder: disk + '/chunks', limitBytes: 1e9 });
+  const code = fill();
+  const lmdb = new LateChunkStore({ tier: 'lmdb', limitBytes: 1e9, open });
+  const store = new TieredChunkStore([lmdb], {
+    onTierError: (tier, error) => said.push(tier + ' fails: ' + error.message),
+    onTierRecovered: (tier) => said.push(tier + ' works'),
+  });
+  const keep = async (name, count) => {
+    for (let number = 0; number < count; number++) {
+      const voxels = await store.getOrCut(name + number, () => Promise.resolve(new Int16Array(4000).fill(number)));
+      if (voxels.length !== 4000 || voxels[0] !== number) throw new Error('another chunk');
+      await store.settled();
+    }
+  };
+  await keep('full', 20);
+  const begun = { code, said: [...said], entries: store.stats()[0].entryCount, left: readdirSync(disk) };
+  rmSync(disk + '/fill');
+  await keep('room', 60);
+  const kept = { said: said.slice(begun.said.length), entries: store.stats()[0].entryCount };
+  await keep('more', 400);
+  const full = { entries: store.stats()[0].entryCount, errors: store.stats()[0].errorCount };
+  await store.close();
+  const again = open();
+  const { corruptCount } = await again.verify();
+  const found = (await again.get('room59'))?.[0];
+  await again.close();
+  console.log(JSON.stringify({ begun, kept, full, said, corruptCount, found }));
+`;
+
+it.skipIf(!canMount)(
+  'LmdbChunkStore begun on a full disk: chunks are served, it is said once, and with room they are kept [needs npm run setup, unshare]',
+  () =>
+    withTemporaryFolder((disk) => {
+      const node = [process.execPath, '--input-type=module', '--eval', BEGIN, disk];
+      const { status, stdout, stderr } = spawnSync('unshare', [...DISK, disk, ...node], { encoding: 'utf8' });
+      // A line that lmdb's C code prints where a write fails in the midst; no stack, and no more.
+      const printed = stderr.replaceAll(/Write error: No space left on device position \d+, size \d+/g, '');
+      expect([status, printed]).toEqual([0, '']);
+      const { begun, kept, full, said, ...after } = JSON.parse(stdout) as Record<
+        string,
+        Record<string, unknown>
+      >;
+      const fails = expect.stringMatching(
+        /^lmdb fails: Cannot write to the lmdb tier: the disk of .* must work and have room, got /,
+      ) as string;
+      // Nothing half begun is left behind.
+      expect(begun).toEqual({ code: 'ENOSPC', said: [fails], entries: 0, left: ['chunks', 'fill'] });
+      expect(kept).toEqual({ said: ['lmdb works'], entries: 60 });
+      expect(full!['entries']).toBeLessThan(460);
+      expect(full!['errors']).toBeGreaterThan(20);
+      expect(said).toEqual([fails, 'lmdb works', fails]);
+      expect(after).toEqual({ corruptCount: 0, found: 59 });
+      return Promise.resolve();
+    }),
+);
 
 it.skipIf(!canRun)(
   'LmdbChunkStore on a full disk: chunks are served and nothing else breaks, it is said once, counted, and over with room [needs npm run setup, prlimit]',

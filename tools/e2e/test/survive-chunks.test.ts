@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { copyFile } from 'node:fs/promises';
+import { copyFile, mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Candidate } from '@lunastream/contracts';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -11,6 +12,12 @@ import { undisturbedChunks } from '../src/undisturbed-chunks.ts';
 
 const SHAPE = { depth: 12, height: 20, width: 16 };
 const KILLS = 50;
+/** A disk of its own, in the memory of one process and gone with it, without room for a byte. */
+const FULL_DISK = [
+  ...['--user', '--map-root-user', '--mount', 'sh', '-c'],
+  'mount -t tmpfs -o size=64k tmpfs "$0" && head -c 64k /dev/zero >"$0/fill" && exec "$@"',
+];
+const canMount = spawnSync('unshare', [...FULL_DISK, tmpdir(), 'true'], { stdio: 'ignore' }).status === 0;
 const hasPrlimit = spawnSync('prlimit', ['--version']).status === 0;
 
 const { folder, data, candidates, right, folderOf, remove } = await undisturbedChunks(SHAPE);
@@ -72,6 +79,29 @@ describe('a chunk cache survives', () => {
       expect(await checkHealth(cache.address)).toBe('SERVING');
       const { code, stdout } = await cache.stop();
       expect(code).toBe(0);
+      expect(stdout.match(/tier lmdb fails/g)).toHaveLength(1);
+    },
+    300_000,
+  );
+
+  it.skipIf(!canMount)(
+    'a disk that is full when it starts: serves from the source, says so once, counts it [needs unshare]',
+    async () => {
+      const own = await folderOf('begun-full');
+      const state = join(own, 'state');
+      await mkdir(state);
+      const variables = { CHUNK_CACHE_MEMORY_LIMIT: '8KiB' };
+      const cache = await startChunkCache(own, data, variables, ['unshare', ...FULL_DISK, state]);
+      for (let round = 0; round < 2; round++) {
+        expect(await streamChunksOf(cache.address, candidates, SHAPE)).toEqual(right);
+      }
+      const { tiers, failedChunkCount } = await chunkStats(cache.address);
+      expect(failedChunkCount).toBe(0);
+      expect(tiers.find(({ tier }) => tier === 'lmdb')).toMatchObject({ entryCount: 0 });
+      expect(tiers.find(({ tier }) => tier === 'lmdb')!.errorCount).toBeGreaterThan(0);
+      expect(await checkHealth(cache.address)).toBe('SERVING');
+      const { code, stdout, stderr } = await cache.stop();
+      expect([code, stderr]).toEqual([0, '']);
       expect(stdout.match(/tier lmdb fails/g)).toHaveLength(1);
     },
     300_000,
