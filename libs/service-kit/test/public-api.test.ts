@@ -20,6 +20,7 @@ it('exports these names and no others', () => {
       "callUnary",
       "commonSettings",
       "compileConfig",
+      "createBulkClient",
       "createClient",
       "createLogger",
       "describeSettings",
