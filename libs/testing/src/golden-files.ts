@@ -21,7 +21,14 @@ export const workspaceRoot = findWorkspaceRoot();
  * The caller names the shape of what it reads; nothing is checked here.
  */
 export function readGolden<Document>(
-  name: 'affine_grid_sample' | 'geometry' | 'learning' | 'lunamodel' | 'metrics' | 'tensorboard',
+  name:
+    | 'affine_grid_sample'
+    | 'geometry'
+    | 'learning'
+    | 'lunamodel'
+    | 'lunamodel_small'
+    | 'metrics'
+    | 'tensorboard',
 ): Document {
   return JSON.parse(
     readFileSync(join(workspaceRoot, 'tools/golden/reference', `${name}.json`), 'utf8'),

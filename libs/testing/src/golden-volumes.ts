@@ -3,6 +3,10 @@ import { readGolden } from './golden-files.ts';
 /** Shape of every golden volume: [depth, height, width] in voxels. */
 export const GOLDEN_SHAPE = { depth: 32, height: 48, width: 48 } as const;
 
+/** The middle of them that `smallGoldenVolume` gives: from voxel [8, 16, 16] on. */
+export const SMALL_GOLDEN_SHAPE = { depth: 16, height: 16, width: 17 } as const;
+const SMALL_GOLDEN_START = { depth: 8, height: 16, width: 16 } as const;
+
 interface VolumeParameters {
   readonly kind: 'ramp' | 'blob' | 'noise' | 'steps';
   readonly ci: number;
@@ -66,6 +70,21 @@ export function goldenVolume(volume: number): Float32Array {
         const value = voxelHu(parameters, volume, [i, r, c]);
         voxels[offset++] = Math.min(1000, Math.max(-1000, Math.floor(value + 0.5)));
       }
+    }
+  }
+  return voxels;
+}
+
+/** The middle of golden volume 0..5, shape `SMALL_GOLDEN_SHAPE`: what lunamodel_small.json was computed from. */
+export function smallGoldenVolume(volume: number): Float32Array {
+  const whole = goldenVolume(volume);
+  const { depth, height, width } = SMALL_GOLDEN_SHAPE;
+  const voxels = new Float32Array(depth * height * width);
+  for (let i = 0; i < depth; i++) {
+    for (let r = 0; r < height; r++) {
+      const row = (SMALL_GOLDEN_START.depth + i) * GOLDEN_SHAPE.height + SMALL_GOLDEN_START.height + r;
+      const start = row * GOLDEN_SHAPE.width + SMALL_GOLDEN_START.width;
+      voxels.set(whole.subarray(start, start + width), (i * height + r) * width);
     }
   }
   return voxels;
