@@ -30,7 +30,9 @@ function ballBatch(count: number, seed: number, { depth, height, width }: ChunkS
 
 const mean = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-describe.each(ENGINE_CASES)('engine $title', ({ title, isSkipped, start: startEngine }) => {
+describe.each(ENGINE_CASES)('engine $title', ({ title, isSkipped, isSlow, start: startEngine }) => {
+  /** Samples of a batch: on a slow engine a quarter of those that others get. */
+  const count = (samples: number) => (isSlow ? Math.ceil(samples / 4) : samples);
   const started: Engine[] = [];
   async function startCase(
     startIt: EngineCase['start'],
@@ -49,20 +51,23 @@ describe.each(ENGINE_CASES)('engine $title', ({ title, isSkipped, start: startEn
     for (const engine of started.splice(0)) engine.dispose();
   });
 
-  it('learns: the loss on a separable task falls to a tenth, in evaluation too', async () => {
-    const engine = await start({ learningRate: 0.02, momentum: 0.9 });
-    const first = await engine.trainBatch(ballBatch(8, 0));
-    for (let step = 1; step < 20; step++) await engine.trainBatch(ballBatch(8, step));
-    const unseen = await engine.evaluateBatch(ballBatch(16, 1000));
-    expect(mean(first.losses)).toBeGreaterThan(0.6);
-    expect(mean(unseen.losses)).toBeLessThan(0.06);
-    expect([...unseen.probabilities].map((p) => Number(p > 0.5))).toEqual([...ballBatch(16, 1000).labels]);
-  });
+  it.skipIf(isSlow)(
+    `learns: the loss on a separable task falls to a tenth, in evaluation too${isSlow ? ' [too slow here: webgpu-engine.test.ts learns less]' : ''}`,
+    async () => {
+      const engine = await start({ learningRate: 0.02, momentum: 0.9 });
+      const first = await engine.trainBatch(ballBatch(8, 0));
+      for (let step = 1; step < 20; step++) await engine.trainBatch(ballBatch(8, step));
+      const unseen = await engine.evaluateBatch(ballBatch(16, 1000));
+      expect(mean(first.losses)).toBeGreaterThan(0.6);
+      expect(mean(unseen.losses)).toBeLessThan(0.06);
+      expect([...unseen.probabilities].map((p) => Number(p > 0.5))).toEqual([...ballBatch(16, 1000).labels]);
+    },
+  );
 
   it('gives bit-identical weights for the same seed and batches, others for another seed', async () => {
     const run = async (runSeed: number) => {
       const engine = await start({ runSeed });
-      for (const seed of [1, 2, 3]) await engine.trainBatch(ballBatch(4, seed));
+      for (const seed of [1, 2, 3]) await engine.trainBatch(ballBatch(count(4), seed));
       return hashState(await engine.exportState());
     };
     const hash = await run(7);
@@ -87,21 +92,21 @@ describe.each(ENGINE_CASES)('engine $title', ({ title, isSkipped, start: startEn
     const whole = await start();
     const firstHalf = await start();
     for (const seed of [1, 2]) {
-      await whole.trainBatch(ballBatch(4, seed));
-      await firstHalf.trainBatch(ballBatch(4, seed));
+      await whole.trainBatch(ballBatch(count(4), seed));
+      await firstHalf.trainBatch(ballBatch(count(4), seed));
     }
     const secondHalf = await start({ runSeed: 99 });
     await secondHalf.importState(await firstHalf.exportState());
     for (const seed of [3, 4]) {
-      await whole.trainBatch(ballBatch(4, seed));
-      await secondHalf.trainBatch(ballBatch(4, seed));
+      await whole.trainBatch(ballBatch(count(4), seed));
+      await secondHalf.trainBatch(ballBatch(count(4), seed));
     }
     expect(hashState(await secondHalf.exportState())).toBe(hashState(await whole.exportState()));
   });
 
   it('evaluates each sample by itself and changes nothing', async () => {
     const engine = await start();
-    await engine.trainBatch(ballBatch(4, 1));
+    await engine.trainBatch(ballBatch(count(4), 1));
     const before = hashState(await engine.exportState());
     const batch = ballBatch(3, 2);
     const together = await engine.evaluateBatch(batch);
@@ -167,9 +172,10 @@ describe.each(ENGINE_CASES)('engine $title', ({ title, isSkipped, start: startEn
     const other = await startCase(ENGINE_CASES.find(isOther)!.start, { chunkShape });
     const engine = await start({ chunkShape });
     for (const seed of [1, 2]) {
-      const expected = await other.trainBatch(ballBatch(2, seed, chunkShape));
-      const actual = await engine.trainBatch(ballBatch(2, seed, chunkShape));
-      for (const sample of [0, 1]) expect(actual.losses[sample]).toBeCloseTo(expected.losses[sample]!, 5);
+      const expected = await other.trainBatch(ballBatch(count(2), seed, chunkShape));
+      const actual = await engine.trainBatch(ballBatch(count(2), seed, chunkShape));
+      for (const [sample, loss] of expected.losses.entries())
+        expect(actual.losses[sample]).toBeCloseTo(loss, 5);
     }
     const expected = await other.exportState();
     for (const [index, { name: tensor, values }] of (await engine.exportState()).entries()) {
@@ -184,8 +190,8 @@ describe.each(ENGINE_CASES)('engine $title', ({ title, isSkipped, start: startEn
   it('tells the gradients of the last batch: what the optimizer stepped by', async () => {
     const engine = await start({ momentum: 0 });
     expect(await engine.exportGradients()).toEqual([]);
-    await engine.trainBatch(ballBatch(3, 1));
-    await engine.trainBatch(ballBatch(3, 2));
+    await engine.trainBatch(ballBatch(count(3), 1));
+    await engine.trainBatch(ballBatch(count(3), 2));
     const gradients = await engine.exportGradients();
     const state = await engine.exportState();
     expect(gradients).toHaveLength(20);
@@ -195,11 +201,13 @@ describe.each(ENGINE_CASES)('engine $title', ({ title, isSkipped, start: startEn
       expect(values, name).toEqual(velocity.values);
       expect(values.some((value) => value !== 0)).toBe(true);
     }
+    await engine.importState(state);
+    expect(await engine.exportGradients(), 'of another model').toEqual([]);
   });
 
   it('shows what the network makes of a sample, and changes nothing', async () => {
     const engine = await start();
-    await engine.trainBatch(ballBatch(4, 1));
+    await engine.trainBatch(ballBatch(count(4), 1));
     const before = hashState(await engine.exportState());
     const sample = { ...ballBatch(1, 2), labels: Uint8Array.of(1) };
     const layers = await engine.inspectSample(sample.voxelsHu);
@@ -237,7 +245,7 @@ describe.each(ENGINE_CASES)('engine $title', ({ title, isSkipped, start: startEn
     const rules = { fineTuneDepth: depth, optimizer: 'adamw', weightDecay: 0.1 } as const;
     const engine = await start(rules);
     const before = await engine.exportState();
-    for (const seed of [1, 2]) await engine.trainBatch(ballBatch(3, seed));
+    for (const seed of [1, 2]) await engine.trainBatch(ballBatch(count(3), seed));
     const after = await engine.exportState();
     const isTrained = (name: string) => MODEL_PARTS.slice(-depth).includes(name.split('.')[0]!);
     for (const [index, { name, values }] of after.slice(0, 20).entries()) {
@@ -271,11 +279,11 @@ describe.each(ENGINE_CASES)('engine $title', ({ title, isSkipped, start: startEn
       const isOther = (each: EngineCase) => each.title === (title === 'simd' ? 'tfjs' : 'simd');
       const other = await startCase(ENGINE_CASES.find(isOther)!.start, rules);
       let engine = await start(rules);
-      for (const seed of [1, 2, 3]) {
-        const expected = await other.trainBatch(ballBatch(3, seed), 0.002 / seed);
-        const actual = await engine.trainBatch(ballBatch(3, seed), 0.002 / seed);
-        for (const sample of [0, 1, 2])
-          expect(actual.losses[sample]).toBeCloseTo(expected.losses[sample]!, 4);
+      for (const seed of isSlow ? [1, 2] : [1, 2, 3]) {
+        const expected = await other.trainBatch(ballBatch(count(3), seed), 0.002 / seed);
+        const actual = await engine.trainBatch(ballBatch(count(3), seed), 0.002 / seed);
+        for (const [sample, loss] of expected.losses.entries())
+          expect(actual.losses[sample]).toBeCloseTo(loss, 4);
         const state = await engine.exportState();
         engine = await start({ ...rules, runSeed: 99 });
         await engine.importState(state);

@@ -44,6 +44,10 @@ describe('compileEngineSettings()', () => {
     [{ threads: 0 }, 'threads must be an integer in 1..256, got 0'],
     [{ threads: 1.5 }, 'threads must be an integer in 1..256, got 1.5'],
     [{ backend: 'webgl' as 'wasm' }, 'backend must be wasm or cpu, got webgl'],
+    [
+      { activationStorage: 'int8' as 'float16' },
+      'activation storage must be one of float32, float16, got int8',
+    ],
   ])('refuses %j', (change: Partial<EngineSettings>, message) => {
     expect(() => compileEngineSettings({ ...VALID, ...change }, ['simd', 'tfjs'])).toThrow(message);
   });

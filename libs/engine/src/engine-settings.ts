@@ -4,6 +4,9 @@ import type { LossSettings } from './loss.ts';
 import { MODEL_PARTS, SMALLEST_CHUNK_SIDE, type ChunkShape } from './luna-model.ts';
 import { OPTIMIZER_NAMES, type OptimizerName, type OptimizerSettings } from './optimizers.ts';
 
+export const STORAGES = ['float32', 'float16'] as const;
+export type Storage = (typeof STORAGES)[number];
+
 /** What every engine is told. */
 export interface EngineSettings {
   /** A name from `engineNames()`, or `auto` for the fastest that runs here. */
@@ -37,6 +40,11 @@ export interface EngineSettings {
   readonly threads?: number;
   /** What the tfjs engine computes with. Default: `wasm`, or `cpu` where WebAssembly fails. */
   readonly backend?: 'wasm' | 'cpu';
+  /**
+   * How the webgpu engine keeps what layers give: with `float16` in half the memory, rounded to 11 bits. Sums, gradients,
+   * weights and optimizer are float32 all the same. Default: `float32`.
+   */
+  readonly activationStorage?: Storage;
 }
 
 /** The settings by what they rule, defaults filled in. */
@@ -109,7 +117,7 @@ export function compileEngineSettings(
   settings: EngineSettings,
   engineNames: readonly string[],
 ): EngineSettings {
-  const { engine, chunkShape, runSeed, threads, backend } = settings;
+  const { engine, chunkShape, runSeed, threads, backend, activationStorage } = settings;
   const faults: string[] = [];
   if (engine !== 'auto' && !engineNames.includes(engine)) {
     faults.push(`engine must be one of auto, ${engineNames.join(', ')}, got ${engine}`);
@@ -132,6 +140,9 @@ export function compileEngineSettings(
   }
   if (backend !== undefined && backend !== 'wasm' && backend !== 'cpu') {
     faults.push(`backend must be wasm or cpu, got ${String(backend)}`);
+  }
+  if (activationStorage !== undefined && !STORAGES.includes(activationStorage)) {
+    faults.push(`activation storage must be one of ${STORAGES.join(', ')}, got ${String(activationStorage)}`);
   }
   if (faults.length > 0) throw new InvalidEngineSettingsError(faults);
   return settings;

@@ -67,7 +67,7 @@ export interface Engine {
 
   /**
    * A copy of the mean loss's gradients by the parameters that train, as of the last `trainBatch` and before clipping; none
-   * before the first.
+   * before the first, nor after `importState`.
    */
   exportGradients(): Promise<readonly ModelTensor[]>;
 

@@ -6,7 +6,7 @@ import { CONSTANT_RATE, learningRateAt, type LearningRateSchedule } from './lear
 import { lunaParameters } from './luna-model.ts';
 import { bytesOf } from './model-state.ts';
 import { goldenParameter } from './testing/golden-parameter.ts';
-import { ENGINE_CASES } from './testing/engines.ts';
+import { ENGINE_CASES, skipsLargeChunks } from './testing/engines.ts';
 
 interface GoldenRule {
   readonly steps: { readonly cross_entropy: number[]; readonly grad_l2: Record<string, number> }[];
@@ -70,7 +70,7 @@ function expectClose(actual: number, expected: number, what: string, tolerance =
 const norm = (values: Float32Array) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
 
 // The slow tfjs engine shares its optimizer and loss with the tensorflow engine, and compares with simd elsewhere.
-const cases = ENGINE_CASES.filter(({ title, isSkipped }) => title !== 'tfjs' && !isSkipped);
+const cases = ENGINE_CASES.filter((each) => each.title !== 'tfjs' && !skipsLargeChunks(each));
 
 describe.each(cases)('learning beyond the chapter on $title against PyTorch', ({ title, start }) => {
   const count = golden.labels.length;

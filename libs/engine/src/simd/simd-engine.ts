@@ -145,6 +145,7 @@ export class SimdEngine implements Engine {
     this.#steps = imported.steps;
     this.#running = imported.running;
     this.#network.parameters.pack();
+    this.#hasGradients = false;
   }
 
   exportGradients(): Promise<readonly ModelTensor[]> {

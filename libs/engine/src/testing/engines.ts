@@ -16,6 +16,8 @@ export interface EngineCase {
   /** For the suite's title; says why where it is skipped. */
   readonly title: string;
   readonly isSkipped: boolean;
+  /** Computes on a CPU what is made for a GPU: half a second a sample of 16x16x16, minutes a sample of the chapter's size. */
+  readonly isSlow: boolean;
   readonly start: (settings: Omit<EngineSettings, 'engine'>) => Promise<{ engine: EngineUnderTest }>;
 }
 
@@ -25,10 +27,10 @@ const tensorflowFault: string | undefined = await loadTensorflow().then(
   (error: unknown) => (error as Error).message,
 );
 
-/** A CPU in the GPU's place would take an hour: there its own test runs every kernel in small shapes. */
-const webgpuFault =
-  WEBGPU_FAULT ??
-  ((await loadWebgpu()).isGpu ? undefined : 'no GPU (webgpu-engine.test.ts runs without one)');
+const webgpuIsSlow = WEBGPU_FAULT === undefined && !(await loadWebgpu()).isGpu;
+
+/** `isSlow` leaves the suites of the chapter's size out, by name. */
+export const skipsLargeChunks = ({ isSkipped, isSlow }: EngineCase) => isSkipped || isSlow;
 
 /** The tensorflow engine's network runs on any backend of tfjs: here on ours, so that it is tested everywhere. */
 let simdBackend: Promise<unknown> | undefined;
@@ -44,16 +46,19 @@ export const ENGINE_CASES: readonly EngineCase[] = [
   {
     title: 'simd',
     isSkipped: false,
+    isSlow: false,
     start: (settings) => SimdEngine.start({ ...settings, engine: 'simd' }),
   },
   {
     title: 'tfjs',
     isSkipped: false,
+    isSlow: false,
     start: (settings) => TfjsEngine.start({ ...settings, engine: 'tfjs' }),
   },
   {
     title: 'tensorflow, its network on the simd backend of tfjs',
     isSkipped: false,
+    isSlow: false,
     start: (settings) =>
       TensorflowEngine.start(
         { ...settings, engine: 'tensorflow' },
@@ -61,13 +66,15 @@ export const ENGINE_CASES: readonly EngineCase[] = [
       ),
   },
   {
-    title: webgpuFault === undefined ? 'webgpu' : `webgpu [skipped: ${webgpuFault}]`,
-    isSkipped: webgpuFault !== undefined,
+    title: WEBGPU_FAULT === undefined ? 'webgpu' : `webgpu [skipped: ${WEBGPU_FAULT}]`,
+    isSkipped: WEBGPU_FAULT !== undefined,
+    isSlow: webgpuIsSlow,
     start: (settings) => WebgpuEngine.start({ ...settings, engine: 'webgpu' }),
   },
   {
     title: tensorflowFault === undefined ? 'tensorflow' : `tensorflow [skipped: ${tensorflowFault}]`,
     isSkipped: tensorflowFault !== undefined,
+    isSlow: false,
     start: (settings) => TensorflowEngine.start({ ...settings, engine: 'tensorflow' }),
   },
 ];

@@ -191,6 +191,7 @@ export class DeviceEngine implements Engine {
   // eslint-disable-next-line @typescript-eslint/require-await
   async importState(state: ModelState): Promise<void> {
     this.#state = fromModelState(state, this.#specs, this.#rules.optimizer.optimizer);
+    this.#gradients = [];
     this.#sendWeights();
   }
 

@@ -2,6 +2,7 @@
 import tf from '@tensorflow/tfjs';
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { GpuMemoryError } from '../errors.ts';
+import { moveEnablesUp } from './kernels/gpu-kernel.ts';
 import { replaceWebgpuKernels } from './replace-kernels.ts';
 import { deviceName, startDawn } from './start-dawn.ts';
 
@@ -47,6 +48,7 @@ function watchFaults(device: GPUDevice): () => void {
 
 async function start(): Promise<LoadedWebgpu> {
   const { device, info, gpu } = await startDawn();
+  moveEnablesUp(device);
   // Imported before `navigator.gpu` is there: the module would then start a device of its own, without our features.
   const { WebGPUBackend } = await import('@tensorflow/tfjs-backend-webgpu');
   replaceWebgpuKernels();

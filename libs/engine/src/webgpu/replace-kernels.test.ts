@@ -57,7 +57,7 @@ describe.skipIf(WEBGPU_FAULT !== undefined)(
         const keys = programs.mock.calls.map(([program]) => program.shaderKey);
         for (const name of own) {
           expect(
-            keys.some((key) => new RegExp(`^lunastream-${name}(-[^a-z]|_)`).test(key)),
+            keys.some((key) => new RegExp(`^lunastream-${name}(-[^a-z]|:)`).test(key)),
             name,
           ).toBe(true);
         }

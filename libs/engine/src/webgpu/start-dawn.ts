@@ -33,8 +33,8 @@ export type ImportDawn = () => Promise<DawnModule>;
 
 const importDawn: ImportDawn = async () => (await import('webgpu')) as unknown as DawnModule;
 
-/** Used where the adapter has them: sums over lanes without memory; times of kernels. */
-const FEATURES = ['subgroups', 'timestamp-query'] as const;
+/** Used where the adapter has them: numbers of 16 bits; sums over lanes without memory; times of kernels. */
+const FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as const;
 /** WebGPU's defaults suit phones. The kernels ask for what the adapter has. */
 const LIMITS = [
   'maxBufferSize',

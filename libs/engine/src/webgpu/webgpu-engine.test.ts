@@ -1,55 +1,33 @@
+import { SMALL_GOLDEN_SHAPE, smallGoldenVolume } from '@lunastream/testing';
 import tf from '@tensorflow/tfjs';
-import { goldenVolume, GOLDEN_SHAPE } from '@lunastream/testing';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Batch, Engine, ModelTensor } from '../engine.ts';
 import type { EngineSettings } from '../engine-settings.ts';
-import { lunaParameters } from '../luna-model.ts';
 import { hashState } from '../model-state.ts';
 import { SimdEngine } from '../simd/simd-engine.ts';
-import { goldenParameter } from '../testing/golden-parameter.ts';
+import { batchOf, withGoldenParameters } from '../testing/golden-batch.ts';
 import { WEBGPU_FAULT } from '../testing/webgpu.ts';
 import { gpuDevices } from './gpu-devices.ts';
 import { loadWebgpu } from './load-webgpu.ts';
 import { startDawn } from './start-dawn.ts';
 import { WebgpuEngine } from './webgpu-engine.ts';
 
-/** Small, so that SwiftShader takes seconds: what runs is what runs on a GPU. */
-const CHUNK = { depth: 16, height: 16, width: 17 };
-const SIZE = CHUNK.depth * CHUNK.height * CHUNK.width;
+const SIZE = 16 * 16 * 17;
 const SETTINGS: EngineSettings = {
   engine: 'webgpu',
-  chunkShape: CHUNK,
+  chunkShape: SMALL_GOLDEN_SHAPE,
   learningRate: 0.001,
   momentum: 0.99,
   runSeed: 7,
 };
 
-/** The middle of golden volumes, labels alternating. */
+/** Golden volumes from the first on, labels alternating. */
 function goldenBatch(count: number): Batch {
-  const voxelsHu = new Float32Array(count * SIZE);
-  let offset = 0;
-  for (let sample = 0; sample < count; sample++) {
-    const volume = goldenVolume(sample);
-    for (let d = 8; d < 8 + CHUNK.depth; d++) {
-      for (let h = 16; h < 16 + CHUNK.height; h++) {
-        const start = (d * GOLDEN_SHAPE.height + h) * GOLDEN_SHAPE.width + 16;
-        voxelsHu.set(volume.subarray(start, start + CHUNK.width), offset);
-        offset += CHUNK.width;
-      }
-    }
-  }
-  return { voxelsHu, labels: Uint8Array.from({ length: count }, (_, sample) => sample % 2), count };
-}
-
-async function withGoldenParameters<Started extends Engine>(engine: Started): Promise<Started> {
-  const values = new Map(
-    lunaParameters(CHUNK).map((spec, index) => [spec.name, goldenParameter(spec, index)]),
+  const samples = Array.from({ length: count }, (_, sample) => sample);
+  return batchOf(
+    samples.map(smallGoldenVolume),
+    samples.map((sample) => sample % 2),
   );
-  const fresh = await engine.exportState();
-  await engine.importState(
-    fresh.map((tensor): ModelTensor => ({ ...tensor, values: values.get(tensor.name) ?? tensor.values })),
-  );
-  return engine;
 }
 
 /** Largest difference, relative to the largest value. */
@@ -95,8 +73,8 @@ describe.skipIf(WEBGPU_FAULT !== undefined)(title, () => {
   }
 
   it('makes three steps of the golden model as the simd engine does, and keeps its tensors constant', async () => {
-    const engine = await withGoldenParameters(await start({}, 1));
-    const reference = await withGoldenParameters(await startSimd());
+    const engine = await withGoldenParameters(await start({}, 1), SMALL_GOLDEN_SHAPE);
+    const reference = await withGoldenParameters(await startSimd(), SMALL_GOLDEN_SHAPE);
     // Two groups: their gradients are added.
     const batch = goldenBatch(2);
     const tensors: number[] = [];
@@ -113,17 +91,19 @@ describe.skipIf(WEBGPU_FAULT !== undefined)(title, () => {
   });
 
   it('shows the layers of a sample as the simd engine does', async () => {
-    const engine = await withGoldenParameters(await start());
-    const reference = await withGoldenParameters(await startSimd());
+    const engine = await withGoldenParameters(await start(), SMALL_GOLDEN_SHAPE);
+    const reference = await withGoldenParameters(await startSimd(), SMALL_GOLDEN_SHAPE);
     const { voxelsHu } = goldenBatch(1);
     expectNear(await engine.inspectSample(voxelsHu), await reference.inspectSample(voxelsHu), 1e-5);
   });
 
-  it('gives equal bits for equal steps, from an imported state too', async () => {
+  // With float32 the shared suites do (engine-behaviour.test.ts).
+  const HALVES = { activationStorage: 'float16' } as const;
+  it('gives equal bits for equal steps with float16 activations, from an imported state too', async () => {
     const batch = goldenBatch(1);
-    const first = await start();
+    const first = await start(HALVES);
     await first.trainBatch(batch);
-    const second = await start({ runSeed: 99 });
+    const second = await start({ ...HALVES, runSeed: 99 });
     await second.importState(await first.exportState());
     await first.trainBatch(batch);
     await second.trainBatch(batch);
@@ -190,8 +170,8 @@ describe.skipIf(WEBGPU_FAULT !== undefined)(title, () => {
     expect({ ...backend.memory(), tensors: tf.memory().numTensors }).toEqual(before);
   });
 
-  it('evaluates a sample alone as in a batch, bit by bit, and changes nothing', async () => {
-    const engine = await start();
+  it('evaluates a sample alone as in a batch with float16 activations, bit by bit, and changes nothing', async () => {
+    const engine = await start(HALVES);
     const before = hashState(await engine.exportState());
     const batch = goldenBatch(2);
     const together = await engine.evaluateBatch(batch);
@@ -203,6 +183,46 @@ describe.skipIf(WEBGPU_FAULT !== undefined)(title, () => {
     expect(alone.losses[0]).toBe(together.losses[1]);
     expect(alone.probabilities[0]).toBe(together.probabilities[1]);
     expect(hashState(await engine.exportState())).toBe(before);
+  });
+
+  it('differs with float16 activations by their rounding, in layers, losses and gradients', async () => {
+    const engine = await withGoldenParameters(await start(HALVES), SMALL_GOLDEN_SHAPE);
+    const reference = await withGoldenParameters(await startSimd(), SMALL_GOLDEN_SHAPE);
+    const batch = goldenBatch(2);
+    const actual = await engine.trainBatch(batch);
+    const expected = await reference.trainBatch(batch);
+    // Half a unit of the last of 11 bits, in each of some layers, of the largest value.
+    const rounding = 2 ** -9;
+    expect(distance(actual.losses, expected.losses)).toBeLessThan(rounding);
+    const gradients = await reference.exportGradients();
+    for (const [index, { name, values }] of (await engine.exportGradients()).entries()) {
+      // Pools choose between values, and a ReLU's mask ends, where they differ by less than 11 bits tell: below block 4 gradients
+      // move by steps.
+      const isFree = !/^(block4|head)/.test(name);
+      const error = distance(values, gradients[index]!.values);
+      expect(error, name).toBeLessThan(isFree ? 32 * rounding : rounding);
+      if (name.endsWith('weight')) expect(error, `float16 of ${name}`).toBeGreaterThan(1e-5);
+    }
+    const { voxelsHu } = goldenBatch(1);
+    const layers = await engine.inspectSample(voxelsHu);
+    for (const [index, { name, values }] of (await reference.inspectSample(voxelsHu)).entries()) {
+      expect(distance(layers[index]!.values, values), name).toBeLessThan(rounding);
+    }
+  });
+
+  it('learns with float16 activations as float32 does', async () => {
+    const rules = { momentum: 0.9, learningRate: 0.04 };
+    const [engine, reference] = [await start({ ...HALVES, ...rules }), await startSimd(rules)];
+    const batch = goldenBatch(2);
+    const losses: number[] = [];
+    for (let step = 0; step < 7; step++) {
+      const [actual, expected] = [await engine.trainBatch(batch), await reference.trainBatch(batch)];
+      for (const [sample, loss] of expected.losses.entries()) {
+        expect(Math.abs(actual.losses[sample]! - loss), `step ${step}`).toBeLessThan(0.01);
+      }
+      losses.push((actual.losses[0]! + actual.losses[1]!) / 2);
+    }
+    expect(losses.at(-1)! / losses[0]!).toBeLessThan(0.9);
   });
 
   it.each<[string, Partial<EngineSettings>]>([

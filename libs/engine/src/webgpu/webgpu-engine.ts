@@ -77,7 +77,7 @@ export class WebgpuEngine implements Engine {
     this.#firstTrained = firstTrainedParameter(this.#specs, this.#rules.fineTuneDepth);
     this.#trained = trainedBlocks(this.#blocks, this.#firstTrained);
     useWebgpu();
-    this.#network = new WebgpuNetwork(loaded.backend, settings.chunkShape);
+    this.#network = new WebgpuNetwork(loaded.backend, settings.chunkShape, settings.activationStorage);
     const running = this.#measuresBatches()
       ? INITIAL_RUNNING_STATISTICS
       : { ...FIXED_STATISTICS, batchesTracked: 0 };
@@ -191,8 +191,10 @@ export class WebgpuEngine implements Engine {
         ['.conv1', middle],
         ['', pooled],
       ] as const) {
-        const [, ...sides] = layer.shape as [number, number, number, number, number];
-        layers.push(channelsFirst(`block${block + 1}${name}`, await layer.data<'float32'>(), sides));
+        const values = this.#network.toFloat32(layer);
+        const [, ...sides] = values.shape as [number, number, number, number, number];
+        layers.push(channelsFirst(`block${block + 1}${name}`, await values.data<'float32'>(), sides));
+        values.dispose();
       }
     }
     const values = (await pass.logits.data<'float32'>()).slice();
@@ -231,6 +233,8 @@ export class WebgpuEngine implements Engine {
     const checked = fromModelState(state, this.#specs, this.#rules.optimizer.optimizer);
     useWebgpu();
     this.#takeState(checked);
+    tf.dispose(this.#gradients);
+    this.#gradients = [];
   }
 
   dispose(): void {
@@ -329,7 +333,7 @@ export class WebgpuEngine implements Engine {
   }
 
   #runInto(into: TensorInfo, kernel: GpuKernel, ...tensors: readonly TensorInfo[]): void {
-    runKernel(this.#loaded.backend, kernel, tensors, into);
+    runKernel(this.#loaded.backend, kernel, tensors, { into });
   }
 
   /** Values of `tensors` as they are when it is called, whatever is put on the queue afterwards. */

@@ -78,15 +78,12 @@ export class WebgpuInput {
     let firstSample = 0;
     for (const { voxels, samples } of groups) {
       const kernel = segmentStatisticsKernel({ samples, size }, { firstSample, batchSamples });
-      parts = runKernel(this.#backend, kernel, [voxels], parts);
+      parts = runKernel(this.#backend, kernel, [voxels], { into: parts });
       firstSample += samples;
     }
-    runKernel(
-      this.#backend,
-      batchStatisticsKernel({ samples: batchSamples, size }),
-      [parts!],
-      this.#statistics,
-    );
+    runKernel(this.#backend, batchStatisticsKernel({ samples: batchSamples, size }), [parts!], {
+      into: this.#statistics,
+    });
     this.#backend.disposeData(parts!.dataId);
     this.#batchesTracked++;
   }

@@ -1,6 +1,7 @@
 /**
  * LunaModel's forward and backward pass on a GPU, written down as kernels: nothing waits for the device, and a group's tensors
- * are freed as soon as no later kernel needs them. Arrays are `[samples, depth, height, width, channels]`.
+ * are freed as soon as no later kernel needs them. Arrays are `[samples, depth, height, width, channels]`. What the forward
+ * pass leaves for the backward pass may be stored in 16 bits; gradients, small as they are, are float32 like all sums.
  */
 import tf from '@tensorflow/tfjs';
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs';
@@ -10,13 +11,14 @@ import type { LossSettings } from '../loss.ts';
 import { convolutionKernel, inputGradientKernel } from './kernels/convolution-kernel.ts';
 import { taps, volume, type ConvolutionGeometry, type Sides } from './kernels/convolution-geometry.ts';
 import { filterGradientKernel, partSumKernel } from './kernels/filter-gradient-kernel.ts';
-import { runKernel, type GpuKernel } from './kernels/gpu-kernel.ts';
+import { FLOAT16_TYPE, runKernel, type GpuKernel, type Storage } from './kernels/gpu-kernel.ts';
 import {
   featureGradientKernel,
   firstLayerGradientKernel,
   headGradientKernel,
   headKernel,
   lossGradientKernel,
+  storeKernel,
   type HeadGeometry,
 } from './kernels/layer-kernels.ts';
 import { maxPoolGradientKernel, maxPoolKernel, type PoolGeometry } from './kernels/pool-kernels.ts';
@@ -66,9 +68,12 @@ export interface BackwardOptions {
 export class WebgpuNetwork {
   readonly #backend: WebGPUBackend;
   readonly #chunkSides: Sides;
+  readonly #storage: Storage;
 
-  constructor(backend: WebGPUBackend, { depth, height, width }: ChunkShape) {
+  /** `storage` is that of activations. */
+  constructor(backend: WebGPUBackend, { depth, height, width }: ChunkShape, storage: Storage = 'float32') {
     this.#backend = backend;
+    this.#storage = storage;
     this.#chunkSides = [depth, height, width];
   }
 
@@ -83,11 +88,11 @@ export class WebgpuNetwork {
     const blocks: BlockActivations[] = [];
     let x = normalised;
     for (const [block, { first, second, pool }] of this.#geometry(samples).entries()) {
-      const shared = { bias: true, relu: true };
+      const shared = { bias: true, relu: true, storage: this.#storage };
       const ofFirst = convolutionKernel(first, { ...shared, affine: block === 0 });
       const middle = this.#run(ofFirst, x, parameters[2 * block]!);
       const output = this.#run(convolutionKernel(second, shared), middle, parameters[2 * block + 1]!);
-      const pooled = this.#run(maxPoolKernel(pool), output);
+      const pooled = this.#run(maxPoolKernel(pool, this.#storage), output);
       blocks.push({ input: x, middle, output, pooled });
       x = pooled;
     }
@@ -129,6 +134,13 @@ export class WebgpuNetwork {
     if (!dy.isDisposed) dy.dispose();
     this.disposeActivations(pass);
     return gradients;
+  }
+
+  /** A new tensor of an activation's values, and the shape that it has whatever the storage. */
+  toFloat32(activation: Tensor): Tensor {
+    const isHalf = activation.dtype === FLOAT16_TYPE;
+    const shape = activation.shape.map((side, axis) => (isHalf && axis === 4 ? 2 * side : side));
+    return this.#run(storeKernel(shape, 'float32'), activation);
   }
 
   /** The input excepted, which is the caller's, and the logits. */

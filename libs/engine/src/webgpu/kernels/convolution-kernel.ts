@@ -2,7 +2,7 @@
  * 3-D convolution as an implicit matrix product: rows are output positions, columns output channels, and what is summed runs
  * over taps and input channels. No unfolded copy of the input exists; a workgroup gathers its rows into its own memory.
  */
-import type { GpuKernel } from './gpu-kernel.ts';
+import type { GpuKernel, Storage } from './gpu-kernel.ts';
 import {
   convolutionTile,
   taps,
@@ -29,6 +29,8 @@ export interface ConvolutionOptions {
    * channels exchanged.
    */
   readonly mirrored?: boolean;
+  /** Of the result; `x` and `mask` are read as they come. Default: float32. */
+  readonly storage?: Storage;
   readonly tile?: TileShape;
 }
 
@@ -67,9 +69,9 @@ function loadRows({ tile, rows, rowsToLoad, components, geometry, mask, affine }
   const { inputs, filter } = geometry;
   const zero = components === 4 ? 'vec4<f32>(0.0)' : '0.0';
   const behindBias = (taps(geometry) * inputs + 1) * geometry.outputs;
-  const scaled = `weights[${behindBias}] * x[index] + weights[${behindBias + 1}]`;
-  const read = affine === true ? scaled : 'x[index]';
-  const taken = mask === true ? `select(${zero}, ${read}, mask[index] > ${zero})` : read;
+  const scaled = `weights[${behindBias}] * xAt(index) + weights[${behindBias + 1}]`;
+  const read = affine === true ? scaled : 'xAt(index)';
+  const taken = mask === true ? `select(${zero}, ${read}, maskAt(index) > ${zero})` : read;
   const store =
     components === 4
       ? `for (var part = 0; part < 4; part++) {
@@ -169,9 +171,9 @@ function store(kernel: Plan): string {
       }`;
   const write =
     outputComponents === 4
-      ? `if (column < ${outputs}) { result[(position * ${outputs} + column) / 4] = value; }`
+      ? `if (column < ${outputs}) { setResult((position * ${outputs} + column) / 4, value); }`
       : `for (var part = 0; part < 4; part++) {
-          if (column + part < ${outputs}) { result[position * ${outputs} + column + part] = value[part]; }
+          if (column + part < ${outputs}) { setResult(position * ${outputs} + column + part, value[part]); }
         }`;
   return `
   for (var row = 0; row < ${tile.rowsPerThread}; row++) {
@@ -226,12 +228,12 @@ export function convolutionKernel(
   const { tile, rows, components, outputComponents } = kernel;
   const { samples, input, output, filter, strides, padding, inputs, outputs } = geometry;
   const positions = samples * volume(output);
-  const { bias, relu, affine, mask, mirrored } = options;
+  const { bias, relu, affine, mask, mirrored, storage = 'float32' } = options;
   const tileKey = [tile.threads, tile.rowsPerThread, tile.columnsPerThread, tile.columns, tile.depth];
   return {
     key: `conv3d-${[...filter, ...strides, ...padding, inputs, outputs, ...tileKey].join()}-${yesOrNo(bias, relu, affine, mask, mirrored)}`,
     inputs: [['x', components], ['weights', 1], ...(mask === true ? ([['mask', components]] as const) : [])],
-    output: { shape: [samples, ...output, outputs], components: outputComponents },
+    output: { shape: [samples, ...output, outputs], components: outputComponents, storage },
     uniforms: [
       { name: 'inputSides', type: 'int32', data: [...input] },
       { name: 'positions', type: 'int32', data: [positions] },

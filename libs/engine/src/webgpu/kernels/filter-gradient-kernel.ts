@@ -1,7 +1,7 @@
 /**
  * The filter's gradient as a matrix product: rows are the filter's (a tap and an input channel each), columns output channels,
  * and what is summed runs over all positions of all samples. So long a sum is split among workgroups; what each gives is added
- * by a kernel of its own, in order, so that equal inputs give equal bits.
+ * by a kernel of its own, always in the same order, so that equal inputs give equal bits.
  */
 import type { GpuKernel } from './gpu-kernel.ts';
 import {
@@ -69,10 +69,10 @@ function loadRow(kernel: Plan): string {
   const { filter, inputs } = geometry;
   const inFours = inputs % 4 === 0;
   const read = inFours
-    ? `value = x[pixel * ${inputs / 4} + (row % ${inputs}) / 4];`
+    ? `value = xAt(pixel * ${inputs / 4} + (row % ${inputs}) / 4);`
     : ones === true
-      ? 'value[part] = select(1.0, x[pixel], row % 2 == 0);'
-      : `value[part] = x[pixel * ${inputs} + row % ${inputs}];`;
+      ? 'value[part] = select(1.0, xAt(pixel), row % 2 == 0);'
+      : `value[part] = xAt(pixel * ${inputs} + row % ${inputs});`;
   return `
         for (var part = 0; part < ${inFours ? 1 : 4}; part++) {
           let row = rowStart + group * 4 + part;
@@ -112,7 +112,7 @@ function loadGradients({ tile, geometry, mask, outputComponents }: Plan): string
   const { outputs } = geometry;
   const groups = tile.columns / 4;
   const zero = outputComponents === 4 ? 'vec4<f32>(0.0)' : '0.0';
-  const read = mask === true ? `select(${zero}, dy[index], mask[index] > ${zero})` : 'dy[index]';
+  const read = mask === true ? `select(${zero}, dyAt(index), maskAt(index) > ${zero})` : 'dyAt(index)';
   const load =
     outputComponents === 4
       ? `if (column < ${outputs}) { let index = (at * ${outputs} + column) / 4; value = ${read}; }`
@@ -243,26 +243,44 @@ export function filterGradientKernel(
   };
 }
 
-/** Adds `[parts, …]` along its first axis, first to last; gives `shape`. */
+/** So many parts that a thread alone would wait long for each in turn: there a workgroup's threads share them. */
+const PARTS_TO_SHARE = 128;
+const SUM_THREADS = 64;
+
+/** Adds `[parts, …]` along its first axis, always in the same order; gives `shape`. */
 export function partSumKernel(parts: number, shape: readonly number[]): GpuKernel {
-  const size = shape.reduce((product, side) => product * side, 1);
-  const threads = 64;
+  const length = shape.reduce((product, side) => product * side, 1);
+  const isShared = parts >= PARTS_TO_SHARE && length % 4 === 0;
+  const elements = isShared ? length / 4 : length;
+  const uniforms = { parts, elements };
   return {
-    key: 'part-sum',
-    inputs: [['terms', 1]],
-    output: { shape, components: 1 },
-    uniforms: [
-      { name: 'parts', type: 'int32', data: [parts] },
-      { name: 'length', type: 'int32', data: [size] },
-    ],
-    threads,
-    workgroups: Math.ceil(size / threads),
-    code: `
-fn main(thread: i32) {
-  if (thread >= uniforms.length) { return; }
-  var sum = 0.0;
-  for (var part = 0; part < uniforms.parts; part++) { sum += terms[part * uniforms.length + thread]; }
-  result[thread] = sum;
-}`,
+    key: isShared ? 'part-sum-shared' : 'part-sum',
+    inputs: [['terms', isShared ? 4 : 1]],
+    output: { shape, components: isShared ? 4 : 1 },
+    uniforms: Object.entries(uniforms).map(([name, value]) => ({ name, type: 'int32', data: [value] })),
+    threads: SUM_THREADS,
+    workgroups: isShared ? elements : Math.ceil(elements / SUM_THREADS),
+    ...(isShared ? { groupSum: 'vec4<f32>', code: SHARED_PART_SUM } : { code: PART_SUM }),
   };
 }
+
+const PART_SUM = `
+fn main(thread: i32) {
+  if (thread >= uniforms.elements) { return; }
+  var sum = 0.0;
+  for (var part = 0; part < uniforms.parts; part++) { sum += terms[part * uniforms.elements + thread]; }
+  result[thread] = sum;
+}`;
+
+const SHARED_PART_SUM = `
+fn main(thread: i32) {
+  let element = groupIndex();
+  var sum = vec4<f32>(0.0);
+  if (element < uniforms.elements) {
+    for (var part = laneIndex(); part < uniforms.parts; part += ${SUM_THREADS}) {
+      sum += terms[part * uniforms.elements + element];
+    }
+  }
+  let total = sumOfGroup(sum);
+  if (laneIndex() == 0 && element < uniforms.elements) { result[element] = total; }
+}`;

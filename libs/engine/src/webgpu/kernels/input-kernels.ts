@@ -1,6 +1,6 @@
 /**
  * What happens to voxels on the device before the network sees them: their mean and variance over the batch, the running average
- * of both, and the normalisation (input-normalisation.ts in float32). Sums have a fixed order.
+ * of both, and the normalisation (input-normalisation.ts in float32). Sums have a fixed order on a device.
  */
 import type { InputNormalisation } from '../../input-normalisation.ts';
 import { NORMALISATION_EPSILON, NORMALISATION_MOMENTUM } from '../../luna-model.ts';
@@ -20,22 +20,6 @@ export interface InputGeometry {
 }
 
 const segmentsOf = (size: number): number => Math.ceil(size / SEGMENT);
-
-/** The sum of a value of each thread, in every thread. */
-const TOTAL = `
-var<workgroup> sums: array<f32, ${THREADS}>;
-fn total(value: f32) -> f32 {
-  let lane = laneIndex();
-  sums[lane] = value;
-  workgroupBarrier();
-  for (var half = ${THREADS / 2}; half > 0; half /= 2) {
-    if (lane < half) { sums[lane] += sums[lane + half]; }
-    workgroupBarrier();
-  }
-  let sum = sums[0];
-  workgroupBarrier();
-  return sum;
-}`;
 
 /**
  * Reads `x`, a group of a batch's samples from `firstSample` on, and gives, or writes into the batch's array, of each segment of
@@ -58,7 +42,8 @@ export function segmentStatisticsKernel(
     ],
     threads: THREADS,
     workgroups: samples * segments,
-    code: `${TOTAL}
+    groupSum: 'f32',
+    code: `
 fn main(thread: i32) {
   let segment = groupIndex();
   let start = (segment % uniforms.segmentsOfSample) * ${SEGMENT};
@@ -66,13 +51,13 @@ fn main(thread: i32) {
   let length = select(0, min(${SEGMENT}, uniforms.size - start), segment < uniforms.segments);
   var sum = 0.0;
   for (var index = laneIndex(); index < length; index += ${THREADS}) { sum += x[first + index]; }
-  let mean = total(sum) / f32(max(length, 1));
+  let mean = sumOfGroup(sum) / f32(max(length, 1));
   sum = 0.0;
   for (var index = laneIndex(); index < length; index += ${THREADS}) {
     let fromMean = x[first + index] - mean;
     sum += fromMean * fromMean;
   }
-  let squares = total(sum);
+  let squares = sumOfGroup(sum);
   if (laneIndex() == 0 && segment < uniforms.segments) {
     result[(uniforms.firstSegment + segment) * 2] = mean;
     result[(uniforms.firstSegment + segment) * 2 + 1] = squares;
@@ -105,7 +90,8 @@ export function batchStatisticsKernel({ samples, size }: InputGeometry): GpuKern
     ],
     threads: THREADS,
     workgroups: 1,
-    code: `${TOTAL}
+    groupSum: 'f32',
+    code: `
 fn voxelsOf(segment: i32) -> f32 {
   return f32(min(${SEGMENT}, uniforms.size - (segment % uniforms.segmentsOfSample) * ${SEGMENT}));
 }
@@ -114,13 +100,13 @@ fn main(thread: i32) {
   for (var segment = laneIndex(); segment < uniforms.segments; segment += ${THREADS}) {
     sum += parts[segment * 2] * (voxelsOf(segment) / uniforms.voxels);
   }
-  let mean = total(sum);
+  let mean = sumOfGroup(sum);
   sum = 0.0;
   for (var segment = laneIndex(); segment < uniforms.segments; segment += ${THREADS}) {
     let fromMean = parts[segment * 2] - mean;
     sum += parts[segment * 2 + 1] + voxelsOf(segment) * fromMean * fromMean;
   }
-  let variance = total(sum) / uniforms.voxels;
+  let variance = sumOfGroup(sum) / uniforms.voxels;
   if (laneIndex() == 0) {
     result[0] = uniforms.kept * result[0] + uniforms.taken * mean;
     result[1] = uniforms.kept * result[1] + uniforms.taken * (variance * uniforms.unbias);

@@ -1,6 +1,6 @@
-import tf from '@tensorflow/tfjs';
 import { RandomPurpose, RandomStream } from '@lunastream/random';
 import { describe, expect, it } from 'vitest';
+import { kernelResult } from '../../testing/run-kernel.ts';
 import { WEBGPU_FAULT } from '../../testing/webgpu.ts';
 import {
   referenceConvolution,
@@ -9,7 +9,6 @@ import {
   referenceMaxPool,
   type Sides,
 } from '../../testing/reference-convolution.ts';
-import { loadWebgpu, useWebgpu } from '../load-webgpu.ts';
 import { convolutionKernel, inputGradientKernel } from './convolution-kernel.ts';
 import {
   filterGradientTile,
@@ -18,7 +17,7 @@ import {
   type TileShape,
 } from './convolution-geometry.ts';
 import { filterGradientKernel, partSumKernel } from './filter-gradient-kernel.ts';
-import { runKernel, type GpuKernel } from './gpu-kernel.ts';
+import type { GpuKernel } from './gpu-kernel.ts';
 import { maxPoolGradientKernel, maxPoolKernel, type PoolGeometry } from './pool-kernels.ts';
 
 let seed = 0;
@@ -27,16 +26,7 @@ function gaussians(length: number): Float32Array {
   return Float32Array.from({ length }, () => random.gaussian());
 }
 
-async function run(kernel: GpuKernel, ...arrays: readonly Float32Array[]): Promise<Float32Array> {
-  const { backend, assertSound } = await loadWebgpu();
-  useWebgpu();
-  const tensors = arrays.map((values) => tf.tensor1d(values));
-  const result = tf.engine().makeTensorFromTensorInfo(runKernel(backend, kernel, tensors));
-  const values = await result.data<'float32'>();
-  assertSound();
-  tf.dispose([...tensors, result]);
-  return values;
-}
+const run = (kernel: GpuKernel, ...arrays: readonly Float32Array[]) => kernelResult(kernel, arrays);
 
 /** Splits, then adds. */
 async function runFilterGradient(

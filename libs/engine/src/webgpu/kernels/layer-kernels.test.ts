@@ -1,12 +1,10 @@
-import tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
 import { sampleLoss } from '../../loss.ts';
 import { adamStep, stepAdam, stepSgd } from '../../optimizers.ts';
+import { kernelResult } from '../../testing/run-kernel.ts';
 import { WEBGPU_FAULT } from '../../testing/webgpu.ts';
-import { loadWebgpu, useWebgpu } from '../load-webgpu.ts';
-import { runKernel, type GpuKernel } from './gpu-kernel.ts';
+import type { GpuKernel } from './gpu-kernel.ts';
 import {
-  copyKernel,
   featureGradientKernel,
   headGradientKernel,
   headKernel,
@@ -15,26 +13,8 @@ import {
 import { squareSumKernel, updateKernel, type UpdateStep } from './update-kernels.ts';
 
 /** Into `into`, where it is given. */
-async function run(
-  kernel: GpuKernel,
-  arrays: readonly Float32Array[],
-  into?: Float32Array,
-): Promise<Float32Array> {
-  const { backend, assertSound } = await loadWebgpu();
-  useWebgpu();
-  const tensors = arrays.map((values) => tf.tensor1d(values));
-  const target = into === undefined ? undefined : tf.tensor1d(into);
-  const result = runKernel(backend, kernel, tensors, target);
-  const copy = tf
-    .engine()
-    .makeTensorFromTensorInfo(
-      target === undefined ? result : runKernel(backend, copyKernel(target.size), [target]),
-    );
-  const values = await copy.data<'float32'>();
-  assertSound();
-  tf.dispose([...tensors, copy, ...(target === undefined ? [] : [target])]);
-  return values;
-}
+const run = (kernel: GpuKernel, arrays: readonly Float32Array[], into?: Float32Array) =>
+  kernelResult(kernel, arrays, into === undefined ? {} : { into });
 
 const waves = (length: number, phase: number) =>
   Float32Array.from({ length }, (_, index) => Math.sin(1.7 * index + phase));

@@ -1,7 +1,7 @@
 /** What LunaModel has besides convolutions and pools: the head, its loss, and the normalisation's two parameters. */
 import type { LossSettings } from '../../loss.ts';
 import { CLASS_COUNT } from '../../luna-model.ts';
-import type { GpuKernel } from './gpu-kernel.ts';
+import type { GpuKernel, Storage } from './gpu-kernel.ts';
 
 /** Of the last pool's output, `[samples, positions, channels]`; features count channel by channel, as in PyTorch. */
 export interface HeadGeometry {
@@ -28,8 +28,8 @@ export function headKernel(geometry: HeadGeometry): GpuKernel {
     uniforms: [int('positions', positions), int('channels', channels), int('samples', samples)],
     threads: THREADS,
     workgroups: samples,
+    groupSum: 'vec2<f32>',
     code: `
-var<workgroup> sums: array<vec2<f32>, ${THREADS}>;
 fn main(thread: i32) {
   let sample = groupIndex();
   let features = uniforms.positions * uniforms.channels;
@@ -37,18 +37,13 @@ fn main(thread: i32) {
   if (sample < uniforms.samples) {
     for (var index = laneIndex(); index < features; index += ${THREADS}) {
       let feature = (index % uniforms.channels) * uniforms.positions + index / uniforms.channels;
-      sum += x[sample * features + index] * vec2<f32>(head[feature], head[features + feature]);
+      sum += xAt(sample * features + index) * vec2<f32>(head[feature], head[features + feature]);
     }
   }
-  sums[laneIndex()] = sum;
-  workgroupBarrier();
-  for (var half = ${THREADS / 2}; half > 0; half /= 2) {
-    if (laneIndex() < half) { sums[laneIndex()] += sums[laneIndex() + half]; }
-    workgroupBarrier();
-  }
+  let total = sumOfGroup(sum);
   if (laneIndex() == 0 && sample < uniforms.samples) {
-    result[sample * 2] = sums[0].x + head[2 * features];
-    result[sample * 2 + 1] = sums[0].y + head[2 * features + 1];
+    result[sample * 2] = total.x + head[2 * features];
+    result[sample * 2 + 1] = total.y + head[2 * features + 1];
   }
 }`,
   };
@@ -124,7 +119,7 @@ fn main(thread: i32) {
     let feature = thread % features;
     let index = (feature % uniforms.positions) * uniforms.channels + feature / uniforms.positions;
     for (var sample = 0; sample < uniforms.samples; sample++) {
-      sum += slopes[sample * 2 + thread / features] * x[sample * features + index];
+      sum += slopes[sample * 2 + thread / features] * xAt(sample * features + index);
     }
   }
   result[thread] = sum;
@@ -192,6 +187,23 @@ fn main(thread: i32) {
     for (var index = 0; index < ${filter}; index++) { value += weights[index] * against(index, thread - ${bias}); }
   }
   result[thread] = value;
+}`,
+  };
+}
+
+/** The values of `x`, in fours and of `shape`, however they are stored. */
+export function storeKernel(shape: readonly number[], storage: Storage): GpuKernel {
+  const count = shape.reduce((product, side) => product * side, 1) / 4;
+  return {
+    key: 'store',
+    inputs: [['x', 4]],
+    output: { shape, components: 4, storage },
+    uniforms: [int('count', count)],
+    threads: THREADS,
+    workgroups: Math.ceil(count / THREADS),
+    code: `
+fn main(thread: i32) {
+  if (thread < uniforms.count) { setResult(thread, xAt(thread)); }
 }`,
   };
 }

@@ -1,5 +1,5 @@
 /** 3-D max pools, NDHWC, and the gradient of those whose windows do not overlap. */
-import type { GpuKernel, KernelUniform } from './gpu-kernel.ts';
+import type { GpuKernel, KernelUniform, Storage } from './gpu-kernel.ts';
 import { volume, type Sides } from './convolution-geometry.ts';
 
 export interface PoolGeometry {
@@ -19,8 +19,8 @@ function poolUniforms({ input, output, window, strides, padding }: PoolGeometry)
   return Object.entries(sides).map(([name, data]) => ({ name, type: 'int32', data: [...data] }));
 }
 
-/** Largest value of each window; reads `x`. */
-export function maxPoolKernel(geometry: PoolGeometry): GpuKernel {
+/** Largest value of each window; reads `x`. `storage` is that of the result. */
+export function maxPoolKernel(geometry: PoolGeometry, storage: Storage = 'float32'): GpuKernel {
   const { samples, output, channels } = geometry;
   const components = channels % 4 === 0 ? 4 : 1;
   const kind = components === 4 ? 'vec4<f32>' : 'f32';
@@ -29,7 +29,7 @@ export function maxPoolKernel(geometry: PoolGeometry): GpuKernel {
   return {
     key: `max-pool-${components}`,
     inputs: [['x', components]],
-    output: { shape: [samples, ...output, channels], components },
+    output: { shape: [samples, ...output, channels], components, storage },
     uniforms: [
       ...poolUniforms(geometry),
       { name: 'groups', type: 'int32', data: [groups] },
@@ -49,16 +49,16 @@ fn main(thread: i32) {
   let first = max(corner, vec3<i32>(0));
   let end = min(corner + uniforms.window, uniforms.input);
   let base = (slice / uniforms.output.x) * uniforms.input.x;
-  var largest = x[(((base + first.x) * uniforms.input.y + first.y) * uniforms.input.z + first.z) * uniforms.groups + group];
+  var largest = xAt((((base + first.x) * uniforms.input.y + first.y) * uniforms.input.z + first.z) * uniforms.groups + group);
   for (var d = first.x; d < end.x; d++) {
     for (var i = first.y; i < end.y; i++) {
       for (var j = first.z; j < end.z; j++) {
-        let value = x[(((base + d) * uniforms.input.y + i) * uniforms.input.z + j) * uniforms.groups + group];
+        let value = xAt((((base + d) * uniforms.input.y + i) * uniforms.input.z + j) * uniforms.groups + group);
         largest = select(largest, value, value > largest);
       }
     }
   }
-  result[thread] = ${kind}(largest);
+  setResult(thread, ${kind}(largest));
 }`,
   };
 }
@@ -89,11 +89,11 @@ fn main(thread: i32) {
   var largest = ${zero};
   if (isWhole) {
     gradient = dy[(((sample * uniforms.output.x + at.x) * uniforms.output.y + at.y) * uniforms.output.z + at.z) * uniforms.groups + group];
-    largest = x[(((base + first.x) * uniforms.input.y + first.y) * uniforms.input.z + first.z) * uniforms.groups + group];
+    largest = xAt((((base + first.x) * uniforms.input.y + first.y) * uniforms.input.z + first.z) * uniforms.groups + group);
     for (var d = first.x; d < end.x; d++) {
       for (var i = first.y; i < end.y; i++) {
         for (var j = first.z; j < end.z; j++) {
-          largest = max(largest, x[(((base + d) * uniforms.input.y + i) * uniforms.input.z + j) * uniforms.groups + group]);
+          largest = max(largest, xAt((((base + d) * uniforms.input.y + i) * uniforms.input.z + j) * uniforms.groups + group));
         }
       }
     }
@@ -104,7 +104,7 @@ fn main(thread: i32) {
     for (var i = first.y; i < end.y; i++) {
       for (var j = first.z; j < end.z; j++) {
         let index = (((base + d) * uniforms.input.y + i) * uniforms.input.z + j) * uniforms.groups + group;
-        let takes = select(${zero}, open, x[index] == largest);
+        let takes = select(${zero}, open, xAt(index) == largest);
         open -= takes;
         result[index] = takes * gradient;
       }

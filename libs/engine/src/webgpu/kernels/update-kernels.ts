@@ -76,18 +76,13 @@ export function squareSumKernel(length: number): GpuKernel {
     uniforms: [{ name: 'length', type: 'int32', data: [length] }],
     threads: SUM_THREADS,
     workgroups: 1,
+    groupSum: 'f32',
     code: `
-var<workgroup> sums: array<f32, ${SUM_THREADS}>;
 fn main(thread: i32) {
   var sum = 0.0;
   for (var index = laneIndex(); index < uniforms.length; index += ${SUM_THREADS}) { sum += x[index] * x[index]; }
-  sums[laneIndex()] = sum;
-  workgroupBarrier();
-  for (var half = ${SUM_THREADS / 2}; half > 0; half /= 2) {
-    if (laneIndex() < half) { sums[laneIndex()] += sums[laneIndex() + half]; }
-    workgroupBarrier();
-  }
-  if (laneIndex() == 0) { result[0] += sums[0]; }
+  let total = sumOfGroup(sum);
+  if (laneIndex() == 0) { result[0] += total; }
 }`,
   };
 }
