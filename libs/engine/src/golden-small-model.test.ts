@@ -86,7 +86,7 @@ describe.each(ENGINE_CASES)("LunaModel's small variant on $title against PyTorch
       states.push(await engine.exportState());
     }
     finalLogits = await logitsOfAll();
-  });
+  }, 600_000);
   afterAll(() => engine.dispose());
 
   it('has as many parameters as the reference', () => {

@@ -77,6 +77,14 @@ const CONVOLUTIONS: [string, ConvolutionGeometry, TileShape | undefined][] = [
   ['4 to 12, in small tiles', geometryOf([3, 5, 4], { inputs: 4, outputs: 12 }), SMALL_TILE],
   ['3 to 5', geometryOf([4, 4, 5], { inputs: 3, outputs: 5 }), undefined],
   [
+    '1 to 8, one sample of one voxel',
+    geometryOf([1, 1, 1], { inputs: 1, outputs: 8 }, { samples: 1 }),
+    undefined,
+  ],
+  ['8 to 8, one sample', geometryOf([5, 7, 3], { inputs: 8, outputs: 8 }, { samples: 1 }), undefined],
+  ['8 to 16, batch of 32', geometryOf([2, 3, 3], { inputs: 8, outputs: 16 }, { samples: 32 }), undefined],
+  ['1 to 1', geometryOf([3, 4, 5], { inputs: 1, outputs: 1 }), undefined],
+  [
     '4 to 68 from kernels of 1 x 3 x 2',
     geometryOf([3, 5, 4], { inputs: 4, outputs: 68 }, { filter: [1, 3, 2], padding: [0, 1, 0] }),
     undefined,
@@ -94,20 +102,31 @@ describe.skipIf(WEBGPU_FAULT !== undefined)(
   `WGSL kernels${WEBGPU_FAULT === undefined ? '' : ` [skipped: ${WEBGPU_FAULT}]`}`,
   () => {
     it.each([...CONVOLUTIONS, ['with strides', STRIDED, undefined] as const])(
-      'convolve %s',
+      'convolve %s, add a bias and cut at zero',
       async (_, geometry, tile) => {
         const { x, weights } = sizes(geometry);
-        const [values, filter] = [gaussians(x), gaussians(weights)];
-        const actual = await run(
-          convolutionKernel(geometry, tile === undefined ? {} : { tile }),
-          values,
-          filter,
+        const { outputs } = geometry;
+        const [values, parameters] = [gaussians(x), gaussians(weights + outputs)];
+        const options = { bias: true, relu: true, ...(tile === undefined ? {} : { tile }) };
+        const actual = await run(convolutionKernel(geometry, options), values, parameters);
+        const expected = referenceConvolution(geometry, values, parameters.subarray(0, weights));
+        expectClose(
+          actual,
+          expected.map((value, index) => Math.max(0, value + parameters[weights + (index % outputs)]!)),
         );
-        expectClose(actual, referenceConvolution(geometry, values, filter));
       },
     );
 
-    it('add a bias, cut at zero, and scale and shift a single channel without touching its border', async () => {
+    it('convolve without either', async () => {
+      const { x, weights } = sizes(STRIDED);
+      const [values, filter] = [gaussians(x), gaussians(weights)];
+      expectClose(
+        await run(convolutionKernel(STRIDED), values, filter),
+        referenceConvolution(STRIDED, values, filter),
+      );
+    });
+
+    it('scale and shift a single channel without touching its border', async () => {
       const geometry = geometryOf([3, 4, 5], { inputs: 1, outputs: 8 });
       const { x, weights } = sizes(geometry);
       const [values, parameters] = [gaussians(x), gaussians(weights + 10)];
@@ -189,7 +208,7 @@ describe.skipIf(WEBGPU_FAULT !== undefined)(
         (side, axis) =>
           Math.floor((side + 2 * shape.padding[axis]! - shape.window[axis]!) / shape.strides[axis]!) + 1,
       );
-      return { samples: 2, input, output: [depth!, height!, width!], channels, ...shape };
+      return { samples: 2, ...shape, input, output: [depth!, height!, width!], channels };
     };
     const referenceOf = ({ window, channels, ...rest }: PoolGeometry) => ({
       ...rest,
@@ -202,6 +221,9 @@ describe.skipIf(WEBGPU_FAULT !== undefined)(
       ['even sides', pool([4, 6, 4], 8)],
       ['odd sides', pool([5, 7, 3], 4)],
       ['channels not in fours', pool([4, 4, 6], 3)],
+      ['one channel', pool([4, 6, 4], 1)],
+      ['one sample of one window', pool([2, 2, 3], 8, { samples: 1 })],
+      ['a batch of 32', pool([3, 2, 4], 8, { samples: 32 })],
       [
         'overlapping windows over a border',
         pool([5, 5, 4], 4, { window: [3, 3, 2], strides: [1, 2, 2], padding: [1, 1, 0] }),
