@@ -6,8 +6,11 @@ import { VOXELS_HEADROOM_BYTES, voxelsAfterHeadroom } from './tensor-codec.ts';
 import { AugmentationServiceService, ChunkServiceService } from './tensor-services.ts';
 
 const { responseSerialize: encodeChunk, responseDeserialize: decodeChunk } = ChunkServiceService.streamChunks;
-const { responseSerialize: encodeSample, responseDeserialize: decodeSample } =
-  AugmentationServiceService.streamSamples;
+const {
+  responseSerialize: encodeSample,
+  responseDeserialize: decodeSample,
+  responseFrame: frameSample,
+} = AugmentationServiceService.streamSamples;
 
 const size = fc.nat({ max: 0xffff_ffff });
 const shape = fc.option(fc.record({ depth: size, height: size, width: size }), { nil: undefined });
@@ -96,16 +99,23 @@ describe('the tensor codec', () => {
       });
       // As grpc-js does: each message is copied into a frame before the next is asked for.
       const frames = [1, 2, 3].map((fill) => Buffer.from(encodeChunk(chunkOf(fill))));
-      expect(frames.map((frame) => decodeChunk(frame))).toEqual([1, 2, 3].map(chunkOf));
+      for (const [index, frame] of frames.entries()) {
+        const { referenceIndex, result } = decodeChunk(frame);
+        expect([referenceIndex, result?.$case]).toEqual([index + 1, 'chunk']);
+        // Compared as bytes: value by value takes a minute.
+        const voxels = result?.$case === 'chunk' ? result.value.voxelsHu : Buffer.alloc(0);
+        expect(voxels.equals(Buffer.alloc(length, index + 1))).toBe(true);
+      }
     },
   );
 
+  const roomy = voxelsHu.map((voxels) => {
+    const buffer = new ArrayBuffer(VOXELS_HEADROOM_BYTES + voxels.length);
+    new Uint8Array(buffer).set(voxels, VOXELS_HEADROOM_BYTES);
+    return voxelsAfterHeadroom(buffer);
+  });
+
   it('writes a message in front of voxels with headroom, byte for byte what it writes without', () => {
-    const roomy = voxelsHu.map((voxels) => {
-      const buffer = new ArrayBuffer(VOXELS_HEADROOM_BYTES + voxels.length);
-      new Uint8Array(buffer).set(voxels, VOXELS_HEADROOM_BYTES);
-      return voxelsAfterHeadroom(buffer);
-    });
     fc.assert(
       fc.property(samplesOf(roomy), (sample) => {
         const { value } = sample.result;
@@ -116,6 +126,37 @@ describe('the tensor codec', () => {
         expect(encodeSample(sample)).toEqual(bytes);
       }),
     );
+  });
+
+  it('writes the frame of a message around voxels with headroom', () => {
+    fc.assert(
+      fc.property(samplesOf(roomy), (sample) => {
+        const message = Buffer.from(encodeSample(sample));
+        const frame = frameSample(sample);
+        expect([frame?.readUInt8(0), frame?.readUInt32BE(1)]).toEqual([0, message.length]);
+        expect(frame?.subarray(5)).toEqual(message);
+        expect(frame?.buffer).toBe(sample.result.value.voxelsHu.buffer);
+      }),
+    );
+  });
+
+  it('frames the longest message that there is within the headroom', () => {
+    const largest = 0xffff_ffff;
+    const value = {
+      shape: { depth: largest, height: largest, width: largest },
+      voxelsHu: voxelsAfterHeadroom(new ArrayBuffer(VOXELS_HEADROOM_BYTES + 2 ** 24)),
+      borderFraction: 0.3,
+      voxelType: VoxelType.FLOAT16,
+      voxelsChecksum: largest,
+    };
+    expect(frameSample({ ordinal: largest, result: { $case: 'sample', value } })).toBeDefined();
+  });
+
+  it('frames nothing that has no headroom, or no voxels', () => {
+    const value = { code: ChunkErrorCode.DATA_LOSS, message: 'the scan went away' };
+    expect(frameSample({ ordinal: 7, result: { $case: 'error', value } })).toBeUndefined();
+    expect(frameSample({ ordinal: 7, result: undefined })).toBeUndefined();
+    fc.assert(fc.property(samples, (sample) => frameSample(sample) === undefined));
   });
 
   it('refuses a message that was cut short', () => {

@@ -4,7 +4,7 @@
  * not at all where it was made with headroom, and not at all when receiving. The bytes on the wire are protobuf's, and
  * everything but the voxels is still left to ts-proto.
  */
-import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
+import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 
 /** A message with voxels inside. */
 export interface WithVoxels {
@@ -21,7 +21,7 @@ export interface WithResult<Case extends string, Tensor extends WithVoxels> {
 
 /** What ts-proto generates for a message. */
 interface MessageFunctions<Message> {
-  encode(message: Message): { finish(): Uint8Array };
+  encode(message: Message, writer: BinaryWriter): BinaryWriter;
   decode(input: Uint8Array): Message;
 }
 
@@ -45,18 +45,28 @@ export interface TensorResponse<
 export interface TensorCodec<Response> {
   /** The message; good until the next one is serialised, since its memory is used again. gRPC copies it at once. */
   readonly responseSerialize: (value: Response) => Buffer;
+  /**
+   * The message as gRPC's frame, around voxels with headroom, where they are: nothing is copied, so the frame must be sent
+   * before the memory of the voxels is used again. Undefined for a response that has none.
+   */
+  readonly responseFrame: (value: Response) => Buffer | undefined;
   /** Voxels are a view of `bytes`: they start wherever they start there, and live as long as it does. */
   readonly responseDeserialize: (bytes: Buffer) => Response;
 }
 
 const NO_VOXELS = Buffer.alloc(0);
 const LONGEST_VARINT = 5;
+/** In front of a message: whether it is compressed, and its length as uint32, big-endian. */
+const FRAME_HEAD_BYTES = 5;
 
 /**
  * Where messages are put together. Memory for each would cost more than the copy: it comes fresh from the system, page by
  * page, and is garbage as soon as gRPC has copied it.
  */
 const scratch = Buffer.allocUnsafeSlow(2 ** 20);
+
+/** Writes fields; it keeps its memory from one message to the next. */
+const encoder = new BinaryWriter();
 
 /** Bytes to leave free in front of voxels: all other fields of their message fit into them. */
 export const VOXELS_HEADROOM_BYTES = 128;
@@ -83,17 +93,30 @@ export function tensorCodec<
   const { response, tensor, tensorCase, tensorField, voxelsField } = kind;
   const isTensor = (result: Response['result']): result is { $case: Case; value: Tensor } =>
     result?.$case === tensorCase;
+  const encode = <Message>(functions: MessageFunctions<Message>, message: Message) =>
+    functions.encode(message, encoder).finish();
+  /** All of the message but its voxels. */
+  const headOf = (value: Response, { voxelsHu, ...rest }: Tensor) => {
+    const outer = encode(response, { ...value, result: undefined });
+    const inner = encode(tensor, { ...rest, voxelsHu: NO_VOXELS } as unknown as Tensor);
+    const voxelsHead = fieldHead(voxelsField, voxelsHu.length);
+    const innerLength = inner.length + voxelsHead.length + voxelsHu.length;
+    return [outer, fieldHead(tensorField, innerLength), inner, voxelsHead];
+  };
   return {
     responseSerialize: (value) => {
       const { result } = value;
-      if (!isTensor(result)) return Buffer.from(response.encode(value).finish());
+      if (!isTensor(result)) return Buffer.from(encode(response, value));
       const { voxelsHu } = result.value;
-      const outer = response.encode({ ...value, result: undefined }).finish();
-      const inner = tensor.encode({ ...result.value, voxelsHu: NO_VOXELS }).finish();
-      const voxelsHead = fieldHead(voxelsField, voxelsHu.length);
-      const innerLength = inner.length + voxelsHead.length + voxelsHu.length;
-      const head = [outer, fieldHead(tensorField, innerLength), inner, voxelsHead];
+      const head = headOf(value, result.value);
       return writeInFront(head, voxelsHu) ?? putTogether([...head, voxelsHu]);
+    },
+    responseFrame: (value) => {
+      const { result } = value;
+      if (!isTensor(result) || !withHeadroom.has(result.value.voxelsHu)) return undefined;
+      const { voxelsHu } = result.value;
+      const head = headOf(value, result.value);
+      return writeInFront([frameHead(bytesOf(head) + voxelsHu.length), ...head], voxelsHu);
     },
     responseDeserialize: (bytes) => {
       const outer = cutOut(bytes, tensorField);
@@ -107,7 +130,7 @@ export function tensorCodec<
 
 /** The message of `head` and `voxels` where they are, or undefined when there is no room in front of them. */
 function writeInFront(head: readonly Uint8Array[], voxels: Buffer): Buffer | undefined {
-  const headBytes = head.reduce((sum, { length }) => sum + length, 0);
+  const headBytes = bytesOf(head);
   if (!withHeadroom.has(voxels) || headBytes > voxels.byteOffset) return undefined;
   const start = voxels.byteOffset - headBytes;
   const message = Buffer.from(voxels.buffer, start, headBytes + voxels.length);
@@ -121,7 +144,7 @@ function writeInFront(head: readonly Uint8Array[], voxels: Buffer): Buffer | und
 
 /** The parts one behind the other, in memory that the next message uses too, where they fit into it. */
 function putTogether(parts: readonly Uint8Array[]): Buffer {
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const length = bytesOf(parts);
   const message = length <= scratch.length ? scratch.subarray(0, length) : Buffer.allocUnsafe(length);
   let at = 0;
   for (const part of parts) {
@@ -129,6 +152,17 @@ function putTogether(parts: readonly Uint8Array[]): Buffer {
     at += part.length;
   }
   return message;
+}
+
+function bytesOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** What gRPC writes in front of a message that is not compressed. */
+function frameHead(messageBytes: number): Buffer {
+  const head = Buffer.alloc(FRAME_HEAD_BYTES);
+  head.writeUInt32BE(messageBytes, 1);
+  return head;
 }
 
 /** Tag and length of a length-delimited field. */

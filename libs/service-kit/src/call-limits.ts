@@ -96,19 +96,24 @@ interface GuardedCallOptions extends ServerLimits {
 /** A call whose client is watched: while its request is on the way, and while an answer waits to be taken. */
 class GuardedCall extends ServerInterceptingCall {
   readonly #options: GuardedCallOptions;
-  #timer: NodeJS.Timeout | undefined;
+  #requestTimer: NodeJS.Timeout | undefined;
+  /** One for all messages, started anew for each: a timer of its own would cost more than sending it. */
+  #stallTimer: NodeJS.Timeout | undefined;
+  /** Something is sent and not yet taken. */
+  #isReadingDue = false;
 
   constructor(method: MethodDescriptor, call: ServerInterceptingCallInterface, options: GuardedCallOptions) {
     super(call, {
       start: (next) =>
         next({
           onReceiveHalfClose: (proceed) => {
-            this.#rest();
+            clearTimeout(this.#requestTimer);
             proceed();
           },
           // grpc-js tells this of every call, however it ended.
           onCancel: () => {
-            this.#rest();
+            clearTimeout(this.#requestTimer);
+            clearTimeout(this.#stallTimer);
             options.onEnd();
           },
         }),
@@ -117,14 +122,17 @@ class GuardedCall extends ServerInterceptingCall {
     // Clients of streaming requests (server reflection) may take their time between messages.
     if (!method.requestStream) {
       const { requestTimeoutMs } = options;
-      this.#expect(requestTimeoutMs, `did not send its request within ${requestTimeoutMs} ms`);
+      this.#requestTimer = setTimeout(
+        () => options.onStall(`did not send its request within ${requestTimeoutMs} ms`),
+        requestTimeoutMs,
+      ).unref();
     }
   }
 
   override sendMessage(...[message, callback]: Parameters<SendMessage>): void {
     this.#expectReading();
     super.sendMessage(message, () => {
-      this.#rest();
+      this.#isReadingDue = false;
       callback();
     });
   }
@@ -135,16 +143,12 @@ class GuardedCall extends ServerInterceptingCall {
   }
 
   #expectReading(): void {
-    const { stallTimeoutMs } = this.#options;
-    this.#expect(stallTimeoutMs, `did not read its answer for ${stallTimeoutMs} ms`);
-  }
-
-  #expect(timeoutMs: number, doing: string): void {
-    this.#rest();
-    this.#timer = setTimeout(() => this.#options.onStall(doing), timeoutMs).unref();
-  }
-
-  #rest(): void {
-    clearTimeout(this.#timer);
+    clearTimeout(this.#requestTimer);
+    this.#isReadingDue = true;
+    if (this.#stallTimer !== undefined) return void this.#stallTimer.refresh();
+    const { stallTimeoutMs, onStall } = this.#options;
+    this.#stallTimer = setTimeout(() => {
+      if (this.#isReadingDue) onStall(`did not read its answer for ${stallTimeoutMs} ms`);
+    }, stallTimeoutMs).unref();
   }
 }

@@ -13,6 +13,7 @@ import { CallGuard, DEFAULT_LIMITS, type ServerLimits } from './call-limits.ts';
 import { ConnectionListener } from './connection-listener.ts';
 import { LOOPBACK_ONLY, type ConnectionSecurity } from './connection-security.ts';
 import { MAX_MESSAGE_BYTES } from './grpc-client.ts';
+import { directResponses } from './direct-responses.ts';
 import type { Logger } from './logger.ts';
 import type { StreamRegistry } from './stream-registry.ts';
 
@@ -69,7 +70,7 @@ export class GrpcServer {
       'grpc.max_connection_idle_ms': MAX_IDLE_MS,
       'grpc.keepalive_time_ms': limits.keepaliveTimeMs,
       'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
-      interceptors: [guard.interceptor],
+      interceptors: [directResponses(services.map(({ definition }) => definition)), guard.interceptor],
     });
     // TLS ends in the listener: grpc-js sees only what came through it.
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());

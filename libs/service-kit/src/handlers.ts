@@ -110,13 +110,17 @@ export function writingHandler<Request, Response>(
       run(async () => {
         const { signal } = ending;
         let isGone = false;
+        let isDone = false;
         call.once('cancelled', () => {
+          // grpc-js tells this of calls that ended well, too.
+          if (isDone) return;
           isGone = true;
           ending.abort(new RequestError('cancelled', 'the client cancelled'));
         });
         try {
           await handle(call.request, new ResponseWriter(call, signal, onSent));
           signal.throwIfAborted();
+          isDone = true;
           end(status.OK);
           call.end();
         } catch (error) {
