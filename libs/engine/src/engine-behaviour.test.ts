@@ -153,6 +153,16 @@ describe.each(ENGINE_CASES)('engine $title', ({ title, isSkipped, isSlow, start:
     expect(hashState(await engine.exportState())).toBe(before);
   });
 
+  it('tells what memory it holds, no more after more batches', async () => {
+    const engine = await start();
+    await engine.trainBatch(ballBatch(4, 1));
+    const held = await engine.memoryBytes();
+    // The weights at least; the two of the normalisation may lie elsewhere.
+    expect(held).toBeGreaterThanOrEqual(4 * (engine.parameterCount - 2));
+    for (const seed of [2, 3]) await engine.trainBatch(ballBatch(4, seed));
+    expect(await engine.memoryBytes()).toBe(held);
+  });
+
   it('refuses a state of another chunk shape and stays as it was', async () => {
     const engine = await start();
     const before = hashState(await engine.exportState());

@@ -44,6 +44,8 @@ export interface Engine {
   readonly name: string;
   /** What does the arithmetic, for people. */
   readonly device: string;
+  /** Memory of the GPU that computes, where one does and its driver tells. */
+  readonly deviceMemoryBytes?: number | undefined;
   /** Threads that compute, where the engine has a choice. */
   readonly threads?: number;
   /** Numbers that are parameters, frozen ones included; without buffers and velocities. */
@@ -84,6 +86,9 @@ export interface Engine {
    * @throws ModelStateMismatchError when a tensor is missing, unknown or of another shape, and nothing has changed.
    */
   importState(state: ModelState): Promise<void>;
+
+  /** What it holds of the memory that it computes in: model, optimizer, and what is kept from batch to batch. */
+  memoryBytes(): Promise<number>;
 
   /** Frees device memory. No call may follow. */
   dispose(): void;

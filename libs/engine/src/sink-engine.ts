@@ -41,6 +41,10 @@ export class SinkEngine implements Engine {
     return Promise.reject(new ModelStateMismatchError(first.name, 'the sink must have no tensors', 'one'));
   }
 
+  memoryBytes(): Promise<number> {
+    return Promise.resolve(0);
+  }
+
   dispose(): void {
     // It holds nothing.
   }

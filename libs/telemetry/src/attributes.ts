@@ -22,6 +22,7 @@ export const ATTRIBUTES = {
   },
   class: { values: ['all', 'neg', 'pos'], limit: 3, meaning: 'All candidates, or those of one label' },
   beta: { values: ['0.5', '1', '2'], limit: 3, meaning: 'Weight of recall in the F-score' },
+  device: { limit: 20, meaning: 'What the engine of a run computes on, as in its `run.json`' },
   worker: { limit: 256, meaning: 'Address of an augmentation worker, or `local`' },
   tier: { limit: 8, meaning: 'Tier of the chunk store, nearest to the samples: `worker`' },
   'cpu.mode': { values: ['user', 'system'], limit: 2, meaning: 'In programs, or in the kernel' },

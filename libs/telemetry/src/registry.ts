@@ -140,6 +140,14 @@ export const INSTRUMENTS = {
     kind: 'histogram', unit: 's', attributes: ['split'], services: TRAINER, boundaries: STEP_BOUNDARIES,
     meaning: 'Time of the engine for one batch, waiting excluded',
   },
+  'lunastream.engine.memory': {
+    kind: 'gauge', unit: 'By', attributes: ['run', 'device'], services: TRAINER,
+    meaning: 'What the engine holds of the memory that it computes in, after the latest epoch: model, optimizer, buffers',
+  },
+  'lunastream.engine.device_memory': {
+    kind: 'gauge', unit: 'By', attributes: ['run', 'device'], services: TRAINER,
+    meaning: 'Memory of the GPU that computes; absent on a CPU, or where its driver does not tell',
+  },
   'lunastream.demand': {
     kind: 'gauge', unit: '{sample}/s', attributes: [], ...WITH_WORKERS,
     meaning: 'Samples per second of workers that the engine would take if it never waited; absent while no run is active',

@@ -129,7 +129,7 @@ describe('StartRun and WatchRun', () => {
       expect(runFolder).toBe(join(runsFolder, ID));
       const events = await collect(watch(runId));
       const lines = events.flatMap((event) => (event.$case === 'logLine' ? [event.value.text] : []));
-      expect(lines[0]).toBe('Engine fake (a test): asked for by a test');
+      expect(lines[0]).toBe('Engine fake (a test, 2.0 GiB): asked for by a test');
       expect(lines[1]).toBe('LunaDataset: 10 training samples, 8 neg, 2 pos, unbalanced ratio');
       expect(lines).toContain('Epoch 1 of 1, 3/1 batches of size 4*1');
       const scores = events.flatMap((event) => (event.$case === 'scores' ? [event.value] : []));

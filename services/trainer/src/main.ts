@@ -1,11 +1,15 @@
 import { runService } from '@lunastream/service-kit';
 import { settings } from './config.ts';
+import { growGpuMemory } from './engine/gpu-memory-growth.ts';
 import { createHandlers } from './handlers.ts';
 import { openLocalSupply } from './supply/local-supply.ts';
 import { RunManager } from './runs/run-manager.ts';
 import { RunsTelemetry } from './runs/telemetry.ts';
 import { ThreadedEngine } from './engine/threaded-engine.ts';
 import { startWorkerSupply } from './supply/worker-supply.ts';
+
+// Before any thread: the engine's shares the environment of the process.
+growGpuMemory(process.env);
 
 await runService(
   {

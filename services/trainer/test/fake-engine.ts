@@ -23,6 +23,7 @@ export interface FakeEngineOptions {
 export class FakeEngine implements RunEngine {
   readonly name = 'fake';
   readonly device = 'a test';
+  readonly deviceMemoryBytes = 2 ** 31;
   readonly parameterCount = 1;
   readonly reason = 'asked for by a test';
   readonly batches: SeenBatch[] = [];
@@ -86,6 +87,10 @@ export class FakeEngine implements RunEngine {
 
   inspectSample(voxelsHu: Float32Array): Promise<readonly ModelTensor[]> {
     return Promise.resolve([{ name: 'input', shape: [1, 1, 1, 1], values: voxelsHu.slice(0, 1) }]);
+  }
+
+  memoryBytes(): Promise<number> {
+    return Promise.resolve(12);
   }
 
   /** As the engine's thread: a call under way never comes back, it fails. */

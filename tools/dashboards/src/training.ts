@@ -175,6 +175,11 @@ const pace: readonly PanelSpec[] = [
     min: 0,
     queries: [{ expr: sumBy(['run', 'split'], rate('lunastream.run.samples', RUN)), legend: BY_SPLIT }],
   }),
+  lines('Memory of the engine', 'What it holds where it computes, after the latest epoch.', {
+    unit: 'bytes',
+    min: 0,
+    queries: [{ expr: select('lunastream.engine.memory', RUN), legend: '{{run}} on {{device}}' }],
+  }),
   lines('Voxels that repeat the border', 'Share of training voxels; `--margin` avoids them.', {
     ...SCORE,
     queries: [{ expr: select('lunastream.epoch.border_voxels', RUN), legend: '{{run}}' }],

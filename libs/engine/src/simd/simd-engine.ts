@@ -168,6 +168,10 @@ export class SimdEngine implements Engine {
     return this.#network.inspect(staged, this.#running);
   }
 
+  memoryBytes(): Promise<number> {
+    return Promise.resolve(this.#pool.memory.usedBytes);
+  }
+
   dispose(): void {
     void this.#pool.dispose();
   }

@@ -64,6 +64,10 @@ export interface Device {
   readonly name: string;
   /** For people. */
   readonly device: string;
+  /** Of a GPU. */
+  readonly deviceMemoryBytes?: number | undefined;
+  /** Bytes of all tensors. */
+  readonly memoryBytes: () => number;
   /** Parameters before `firstTrained`, a place in `specs`, are frozen: their gradients need not be computed. */
   readonly makeNetwork: (specs: readonly ParameterSpec[], firstTrained: number) => DeviceNetwork;
   /** Called before each piece of synchronous work. */
@@ -80,7 +84,9 @@ const NORMALISATION_PARAMETERS = 2;
 export class DeviceEngine implements Engine {
   readonly name: string;
   readonly device: string;
+  readonly deviceMemoryBytes: number | undefined;
   readonly parameterCount: number;
+  readonly #memoryBytes: () => number;
   readonly #settings: EngineSettings;
   readonly #rules: TrainingRules;
   readonly #activate: () => void;
@@ -92,11 +98,13 @@ export class DeviceEngine implements Engine {
   /** Of the parameters that train. */
   #gradients: readonly Float32Array[] = [];
 
-  constructor(settings: EngineSettings, { name, device, makeNetwork, activate }: Device) {
+  constructor(settings: EngineSettings, { makeNetwork, activate, ...device }: Device) {
     this.#settings = settings;
     this.#rules = trainingRules(settings);
-    this.name = name;
-    this.device = device;
+    this.name = device.name;
+    this.device = device.device;
+    this.deviceMemoryBytes = device.deviceMemoryBytes;
+    this.#memoryBytes = device.memoryBytes;
     this.#activate = activate;
     this.#specs = lunaParameters(settings.chunkShape);
     this.parameterCount = countParameters(this.#specs);
@@ -193,6 +201,10 @@ export class DeviceEngine implements Engine {
     this.#state = fromModelState(state, this.#specs, this.#rules.optimizer.optimizer);
     this.#gradients = [];
     this.#sendWeights();
+  }
+
+  memoryBytes(): Promise<number> {
+    return Promise.resolve(this.#memoryBytes());
   }
 
   dispose(): void {

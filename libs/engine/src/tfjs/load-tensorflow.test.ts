@@ -31,12 +31,17 @@ describe('loadTensorflow()', () => {
   });
 
   it('prefers the module for a GPU, and tells what it found', async () => {
-    const loaded = await loadTensorflow({ load: () => Promise.resolve(fakeModule(true)) });
-    expect(loaded).toMatchObject({
+    const load = () => Promise.resolve(fakeModule(true));
+    const gpus = () => Promise.resolve([{ name: 'NVIDIA H200', memoryBytes: 2 ** 37 }]);
+    expect(await loadTensorflow({ load, gpus })).toMatchObject({
       module: '@tensorflow/tfjs-node-gpu',
       usesGpu: true,
-      device: 'TensorFlow on a GPU (@tensorflow/tfjs-node-gpu)',
+      device: 'TensorFlow on a GPU, NVIDIA H200 (@tensorflow/tfjs-node-gpu)',
+      deviceMemoryBytes: 2 ** 37,
     });
+    expect((await loadTensorflow({ load, gpus: () => Promise.resolve([]) })).device).toBe(
+      'TensorFlow on a GPU (@tensorflow/tfjs-node-gpu)',
+    );
   });
 
   it('takes the other where the first is missing', async () => {

@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import type tfjs from '@tensorflow/tfjs';
 import { EngineUnavailableError } from '../errors.ts';
+import { listGpus, type Gpu } from '../gpus.ts';
 
 /** What the engine uses of tfjs, from whichever module has it. */
 export type Tensorflow = typeof tfjs;
@@ -13,6 +14,8 @@ export interface LoadedTensorflow {
   readonly tf: Tensorflow;
   /** For people: what computes. */
   readonly device: string;
+  /** Of the GPU, where it computes and its driver tells. */
+  readonly deviceMemoryBytes?: number | undefined;
   readonly usesGpu: boolean;
   /** Package that was found. */
   readonly module: string;
@@ -50,17 +53,26 @@ function isMissing(error: unknown, name: string): boolean {
   return code === 'ERR_MODULE_NOT_FOUND' && String(message).includes(`'${name}'`);
 }
 
-async function startModule(name: TensorflowModule, load: ImportModule): Promise<LoadedTensorflow> {
+async function startModule(
+  name: TensorflowModule,
+  load: ImportModule,
+  gpus: () => Promise<readonly Gpu[]>,
+): Promise<LoadedTensorflow> {
   const loaded = (await load(name)) as { readonly default?: Tensorflow } & Tensorflow;
   const tf = loaded.default ?? loaded;
   tf.enableProdMode();
   if (!(await tf.setBackend(BACKEND))) throw new Error(`its backend ${BACKEND} did not start`);
   const usesGpu = (tf.backend() as NodeBackend).isUsingGpuDevice === true;
-  return { tf, usesGpu, module: name, device: `TensorFlow ${usesGpu ? 'on a GPU' : 'on the CPU'} (${name})` };
+  // TensorFlow takes the first one.
+  const [gpu] = usesGpu ? await gpus() : [];
+  const place = usesGpu ? `on a GPU${gpu === undefined ? '' : `, ${gpu.name}`}` : 'on the CPU';
+  const device = `TensorFlow ${place} (${name})`;
+  return { tf, usesGpu, module: name, device, deviceMemoryBytes: gpu?.memoryBytes };
 }
 
 export interface LoadTensorflowOptions {
   readonly load?: ImportModule;
+  readonly gpus?: () => Promise<readonly Gpu[]>;
   /** Packages to try, in order. */
   readonly modules?: readonly TensorflowModule[];
 }
@@ -71,6 +83,7 @@ export interface LoadTensorflowOptions {
  */
 export async function loadTensorflow({
   load = importModule,
+  gpus = listGpus,
   modules = MODULES,
 }: LoadTensorflowOptions = {}): Promise<LoadedTensorflow> {
   mendUtil();
@@ -78,7 +91,7 @@ export async function loadTensorflow({
   let cause: unknown;
   for (const name of modules) {
     try {
-      return await startModule(name, load);
+      return await startModule(name, load, gpus);
     } catch (error) {
       if (isMissing(error, name)) continue;
       cause = error;

@@ -17,11 +17,11 @@ export class TensorflowEngine extends DeviceEngine {
       groupSamples = GROUP_SAMPLES,
     }: { readonly load?: () => Promise<LoadedTensorflow>; readonly groupSamples?: number } = {},
   ): Promise<{ engine: TensorflowEngine; reason: string }> {
-    const { tf, device, usesGpu, module } = await load();
+    const { tf, device, deviceMemoryBytes, usesGpu, module } = await load();
     const backend = tf.getBackend();
     const engine = new TensorflowEngine(settings, {
-      name: 'tensorflow',
-      device,
+      ...{ name: 'tensorflow', device, deviceMemoryBytes },
+      memoryBytes: () => tf.memory().numBytes,
       makeNetwork: (specs, firstTrained) =>
         new GroupNetwork(tf, settings.chunkShape, { specs, firstTrained, groupSamples }),
       // The current backend is global to all of tfjs; the switch to a started one is synchronous.

@@ -1,3 +1,4 @@
+import tf from '@tensorflow/tfjs';
 import type { EngineSettings } from '../engine-settings.ts';
 import { DeviceEngine } from './device-engine.ts';
 import { startBackend, useBackend } from './load-tfjs.ts';
@@ -15,6 +16,7 @@ export class TfjsEngine extends DeviceEngine {
       name: 'tfjs',
       device,
       makeNetwork: (specs, firstTrained) => new LunaNetwork(settings.chunkShape, specs, firstTrained),
+      memoryBytes: () => tf.memory().numBytes,
       activate: () => useBackend(backend),
     });
     return { engine, reason };

@@ -37,6 +37,10 @@ export class InputBuffers {
     return tf.tensor({ buffer, zeroCopy: true }, [length], 'float32');
   }
 
+  memoryBytes(): number {
+    return this.#sets.flat().reduce((sum, { size }) => sum + size, 0);
+  }
+
   dispose(): void {
     for (const set of this.#sets) for (const buffer of set.splice(0)) buffer.destroy();
   }

@@ -3,6 +3,7 @@ import tf from '@tensorflow/tfjs';
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { GpuMemoryError } from '../errors.ts';
 import { moveEnablesUp } from './kernels/gpu-kernel.ts';
+import { gpuNamed, listGpus } from '../gpus.ts';
 import { replaceWebgpuKernels } from './replace-kernels.ts';
 import { deviceName, startDawn } from './start-dawn.ts';
 
@@ -10,6 +11,8 @@ export interface LoadedWebgpu {
   readonly backend: WebGPUBackend;
   /** For people: what computes. */
   readonly device: string;
+  /** Of the GPU, where its driver tells. */
+  readonly deviceMemoryBytes: number | undefined;
   /** Does a GPU compute, and not a CPU in its place? */
   readonly isGpu: boolean;
   /**
@@ -57,10 +60,13 @@ async function start(): Promise<LoadedWebgpu> {
   const backend = new WebGPUBackend(device, info as GPUAdapterInfo);
   tf.registerBackend(BACKEND, () => backend);
   await tf.setBackend(BACKEND);
+  const isGpu = info.isFallbackAdapter !== true;
+  const name = deviceName(info);
   return {
     backend,
-    device: `${deviceName(info)}, WebGPU (Dawn)`,
-    isGpu: info.isFallbackAdapter !== true,
+    device: `${name}, WebGPU (Dawn)`,
+    deviceMemoryBytes: isGpu ? gpuNamed(name, await listGpus())?.memoryBytes : undefined,
+    isGpu,
     assertSound: watchFaults(device),
   };
 }

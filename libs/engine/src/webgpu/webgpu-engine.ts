@@ -50,6 +50,7 @@ export interface WebgpuEngineOptions {
 export class WebgpuEngine implements Engine {
   readonly name = 'webgpu';
   readonly device: string;
+  readonly deviceMemoryBytes: number | undefined;
   readonly parameterCount: number;
   readonly #settings: EngineSettings;
   readonly #rules: TrainingRules;
@@ -71,6 +72,7 @@ export class WebgpuEngine implements Engine {
     this.#rules = trainingRules(settings);
     this.#loaded = loaded;
     this.device = loaded.device;
+    this.deviceMemoryBytes = loaded.deviceMemoryBytes;
     this.#specs = lunaParameters(settings.chunkShape);
     this.parameterCount = countParameters(this.#specs);
     this.#blocks = parameterBlocks(this.#specs);
@@ -235,6 +237,10 @@ export class WebgpuEngine implements Engine {
     this.#takeState(checked);
     tf.dispose(this.#gradients);
     this.#gradients = [];
+  }
+
+  memoryBytes(): Promise<number> {
+    return Promise.resolve(this.#loaded.backend.memory().numBytesAllocatedInGPU + this.#input.memoryBytes());
   }
 
   dispose(): void {

@@ -111,6 +111,11 @@ export class WebgpuInput {
     this.#batchesTracked = running.batchesTracked;
   }
 
+  /** Of the buffers that batches go to; tfjs knows the others. */
+  memoryBytes(): number {
+    return this.#buffers.memoryBytes();
+  }
+
   dispose(): void {
     this.#statistics.dispose();
     this.#buffers.dispose();

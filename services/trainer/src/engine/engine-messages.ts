@@ -3,7 +3,13 @@ import type { EngineStartFault } from '../errors.ts';
 
 /** Calls that cross into the engine's thread, by name of the Engine method. */
 export type EngineMethod =
-  'trainBatch' | 'evaluateBatch' | 'exportState' | 'importState' | 'exportGradients' | 'inspectSample';
+  | 'trainBatch'
+  | 'evaluateBatch'
+  | 'exportState'
+  | 'importState'
+  | 'exportGradients'
+  | 'inspectSample'
+  | 'memoryBytes';
 
 /** A call. Typed arrays over shared memory cross without a copy. */
 export interface EngineCall {
@@ -25,6 +31,7 @@ export type EngineStarted =
   | {
       readonly name: string;
       readonly device: string;
+      readonly deviceMemoryBytes?: number | undefined;
       readonly parameterCount: number;
       readonly reason: string;
     }

@@ -46,8 +46,8 @@ try {
   // Before the engine starts threads of its own: they inherit it.
   makeThreadNicer(ENGINE_NICENESS);
   const { engine, reason } = await createEngine(workerData as EngineThreadData);
-  const { name, device, parameterCount } = engine;
-  port.postMessage({ name, device, parameterCount, reason } satisfies EngineStarted);
+  const { name, device, deviceMemoryBytes, parameterCount } = engine;
+  port.postMessage({ name, device, deviceMemoryBytes, parameterCount, reason } satisfies EngineStarted);
   // Calls never overlap: the caller waits for each answer.
   port.on(
     'message',

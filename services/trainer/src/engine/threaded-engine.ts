@@ -15,6 +15,7 @@ interface PendingCall {
 export class ThreadedEngine implements Engine {
   readonly name: string;
   readonly device: string;
+  readonly deviceMemoryBytes: number | undefined;
   readonly parameterCount: number;
   /** Why this engine was chosen, in one line. */
   readonly reason: string;
@@ -27,6 +28,7 @@ export class ThreadedEngine implements Engine {
     this.#thread = thread;
     this.name = started.name;
     this.device = started.device;
+    this.deviceMemoryBytes = started.deviceMemoryBytes;
     this.parameterCount = started.parameterCount;
     this.reason = started.reason;
     thread.on('message', (reply: EngineAnswer) => this.#settle(reply));
@@ -70,6 +72,10 @@ export class ThreadedEngine implements Engine {
 
   inspectSample(voxelsHu: Float32Array): Promise<readonly ModelTensor[]> {
     return this.#call('inspectSample', [voxelsHu]);
+  }
+
+  memoryBytes(): Promise<number> {
+    return this.#call('memoryBytes', []);
   }
 
   dispose(): void {

@@ -14,7 +14,13 @@ export interface RunRecord {
   readonly startedAt: string;
   readonly settings: RunSettings;
   readonly datasetFingerprint: string;
-  readonly engine: { readonly name: string; readonly device: string; readonly reason: string };
+  readonly engine: {
+    readonly name: string;
+    readonly device: string;
+    /** Of a GPU, where its driver tells. */
+    readonly deviceMemoryBytes?: number | undefined;
+    readonly reason: string;
+  };
   readonly versions: Readonly<Record<string, string>>;
 }
 

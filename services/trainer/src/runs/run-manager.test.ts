@@ -44,7 +44,7 @@ describe('RunManager.start()', () => {
         startedAt: new Date(2026, 10, 23, 9, 5, 13).toISOString(),
         settings: JSON.parse(JSON.stringify(SETTINGS)) as unknown,
         datasetFingerprint: 'f00d',
-        engine: { name: 'fake', device: 'a test', reason: 'asked for by a test' },
+        engine: { name: 'fake', device: 'a test', deviceMemoryBytes: 2 ** 31, reason: 'asked for by a test' },
         versions: {
           lunastream: expect.stringMatching(/^\d/) as string,
           node: process.versions.node,

@@ -259,8 +259,14 @@ export class RunManager {
   }
 
   /** Which engine, and why: in the run's log, on the terminals that watch it, and in the trainer's own log. */
-  #tellEngine({ name, device, reason }: RunEngine, runId: string, journal: RunJournal): void {
-    const text = `Engine ${name} (${device}): ${reason}`;
+  #tellEngine(
+    { name, device, deviceMemoryBytes, reason }: RunEngine,
+    runId: string,
+    journal: RunJournal,
+  ): void {
+    const memory =
+      deviceMemoryBytes === undefined ? '' : `, ${(deviceMemoryBytes / 2 ** 30).toFixed(1)} GiB`;
+    const text = `Engine ${name} (${device}${memory}): ${reason}`;
     journal.add({ kind: 'line', time: this.#parts.clock.now(), level: 'INFO', text });
     this.#parts.logger.info({ runId, engine: name, device }, text);
   }
@@ -269,7 +275,7 @@ export class RunManager {
   async #prepareFolder({
     settings,
     dataset,
-    engine: { name, device, reason },
+    engine: { name, device, deviceMemoryBytes, reason },
     resumed,
   }: {
     readonly settings: RunSettings;
@@ -288,7 +294,7 @@ export class RunManager {
       startedAt: resumed?.record.startedAt ?? startedAt.toISOString(),
       settings,
       datasetFingerprint: dataset.fingerprint,
-      engine: { name, device, reason },
+      engine: { name, device, deviceMemoryBytes, reason },
       versions: VERSIONS,
     });
     return folder;

@@ -104,6 +104,9 @@ export class RunMetrics {
     if (outcome === undefined) return;
     report('lunastream.run.epoch', outcome.trained.epoch, { run });
     report('lunastream.run.best_epoch', outcome.bestEpoch || undefined, { run });
+    const { device, memoryBytes, deviceMemoryBytes } = outcome.engine;
+    report('lunastream.engine.memory', memoryBytes, { run, device });
+    report('lunastream.engine.device_memory', deviceMemoryBytes, { run, device });
     report('lunastream.epoch.border_voxels', this.borderFraction, { run });
     report('lunastream.epoch.overfitting', Number(outcome.isOverfitting), { run });
   }

@@ -21,6 +21,12 @@ export interface EpochOutcome {
   readonly validated: EpochSummary | undefined;
   /** Epoch of the best checkpoint; 0 while there is none. */
   readonly bestEpoch: number;
+  /** What computes, and its memory in bytes: what the engine holds of it, and that of a GPU where it is known. */
+  readonly engine: {
+    readonly device: string;
+    readonly memoryBytes: number;
+    readonly deviceMemoryBytes?: number | undefined;
+  };
   /** Whether the epoch warned of overfitting. */
   readonly isOverfitting: boolean;
 }

@@ -78,6 +78,7 @@ function summary(epoch: number, split: Split, probabilities: readonly number[]) 
   });
 }
 
+const ENGINE = { device: 'a test', memoryBytes: 12, deviceMemoryBytes: 4096 };
 const LOADED = {
   batch: { voxelsHu: new Float32Array(0), labels: new Uint8Array(5), count: 5 },
   firstOrdinal: 0,
@@ -94,6 +95,7 @@ async function runEpoch(bench: ReturnType<typeof trainerTelemetry>, runId: strin
     trained: summary(epoch, 'trn', [0.9, 0.1, 0.8, 0.1, 0.1]),
     validated: summary(epoch, 'val', [0.1, 0.1, 0.1, 0.1, 0.1]),
     bestEpoch: 0,
+    engine: ENGINE,
     isOverfitting: false,
   });
   return run;
@@ -121,6 +123,8 @@ describe('the telemetry of a run', () => {
     expect(read('lunastream.epoch.f_score')).toMatchObject({ 'p/r trn 1': 0.5, 'p/r val 2': 0 });
     expect(read('lunastream.epoch.accuracy')).toMatchObject({ 'p/r trn all': 0.6, 'p/r val pos': 0 });
     expect(read('lunastream.epoch.degenerate')).toEqual({ 'p/r trn': 0, 'p/r val': 1 });
+    expect(read('lunastream.engine.memory')).toEqual({ 'p/r a test': 12 });
+    expect(read('lunastream.engine.device_memory')).toEqual({ 'p/r a test': 4096 });
     expect(bench.recorded).toEqual([['lunastream.step.duration', 0.4, { split: 'trn' }]]);
     expect(bench.flushes()).toBe(1);
   });
@@ -139,6 +143,7 @@ describe('the telemetry of a run', () => {
       trained: summary(2, 'trn', [0.9, 0.9, 0.1, 0.1, 0.1]),
       validated: undefined,
       bestEpoch: 2,
+      engine: ENGINE,
       isOverfitting: true,
     });
     expect(bench.read('lunastream.run.predictions')).toMatchObject({ 'p/r trn tp': 3, 'p/r val fn': 2 });
@@ -155,7 +160,8 @@ describe('the telemetry of a run', () => {
       trained: summary(2, 'trn', [0.9, 0.9, 0.1, 0.1, 0.1]),
       validated: undefined,
       bestEpoch: 2,
-      isOverfitting: false,
+      engine: ENGINE,
+    isOverfitting: false,
     });
     await Promise.resolve();
     expect(bench.read('lunastream.run.epoch')).toEqual({ 'p/r': 1 });

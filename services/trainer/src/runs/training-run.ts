@@ -433,6 +433,11 @@ export class TrainingRun {
       trained: trained.summary,
       validated: validated?.summary,
       bestEpoch: this.#bestEpoch,
+      engine: {
+        device: engine.device,
+        memoryBytes: await engine.memoryBytes(),
+        deviceMemoryBytes: engine.deviceMemoryBytes,
+      },
       isOverfitting: overfitting !== undefined,
     });
   }
