@@ -203,15 +203,31 @@ class ScheduleParser {
   }
 }
 
+/** Whether a comma stands outside brackets, where no expression has one. */
+function isList(text: string): boolean {
+  let depth = 0;
+  for (const sign of text) {
+    if (sign === '(') depth++;
+    if (sign === ')') depth--;
+    if (sign === ',' && depth <= 0) return true;
+  }
+  return false;
+}
+
 function listOf(text: string): EpochFunction {
-  const entries = text.split(',').map((entry) => Number(entry.trim()));
+  const entries = text.split(',').map((entry, index) => {
+    const ratio = entry.trim();
+    if (/^\d+$/.test(ratio) && Number(ratio) <= LARGEST_RATIO) return Number(ratio);
+    const rule = `entry ${index + 1} of the list must be a whole number in 0..${LARGEST_RATIO}`;
+    throw new RatioScheduleError(text, rule, ratio === '' ? 'nothing' : ratio);
+  });
   return (epoch) => entries[Math.min(epoch, entries.length) - 1]!;
 }
 
 /**
  * Reads a schedule: a list as `1,1,4`, whose entry k is the ratio of epoch k and whose last goes on, or an expression as
  * `epoch < 5 ? 1 : 4`. A lone number is the same in every epoch.
- * @throws RatioScheduleError naming the column at fault.
+ * @throws RatioScheduleError naming the list's entry or the column at fault.
  */
 export function compileRatioSchedule(text: string): RatioSchedule {
   const trimmed = text.trim();
@@ -222,8 +238,7 @@ export function compileRatioSchedule(text: string): RatioSchedule {
       `${trimmed.length}`,
     );
   }
-  const isList = /^\d+(\s*,\s*\d+)*$/.test(trimmed);
-  const ratioOf = isList ? listOf(trimmed) : new ScheduleParser(trimmed).whole();
+  const ratioOf = isList(trimmed) ? listOf(trimmed) : new ScheduleParser(trimmed).whole();
   return {
     text: trimmed,
     ratioAt(epoch) {

@@ -265,6 +265,10 @@ describe('the flags of train', () => {
       "Cannot read the ratio schedule '-1': it must give a whole number in 0..1000000 in epoch 1, got -1",
     ],
     ['--ratio epoch<', "Cannot read the ratio schedule 'epoch<': column 7 must be a number, epoch"],
+    [
+      '--ratio 1,,2',
+      "Cannot read the ratio schedule '1,,2': entry 2 of the list must be a whole number in 0..1000000, got nothing",
+    ],
     ['--sampler sorted', 'Allowed choices are shuffled, weighted.'],
     ['--validation-cadence 0', 'It must be a whole number in 1..1000000.'],
     ['--optimizer lion', 'Allowed choices are sgd, adam, adamw.'],

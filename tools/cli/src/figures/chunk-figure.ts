@@ -36,6 +36,7 @@ const FONT = 'lunastream';
 const INK = '#1b1f24';
 const FAINT_INK = '#5c6670';
 const PAPER = '#ffffff';
+const FRAME = '#8c959f';
 
 const require = createRequire(import.meta.url);
 /** The font comes with the package: containers and bare machines have none. */
@@ -70,7 +71,11 @@ function drawPanel(context: SKRSContext2D, panel: FigurePanel, x: number, y: num
   }
   const scale = Math.min(PANEL_PX / panel.width, PANEL_PX / panel.height);
   context.imageSmoothingEnabled = false;
-  context.drawImage(toPicture(panel), x, y + LABEL_PX, panel.width * scale, panel.height * scale);
+  const [width, height] = [panel.width * scale, panel.height * scale];
+  context.drawImage(toPicture(panel), x, y + LABEL_PX, width, height);
+  // Bone is as white as the paper: without a frame such a slice has no edge. Half a pixel outside, so that it covers no voxel.
+  context.strokeStyle = FRAME;
+  context.strokeRect(x - 0.5, y + LABEL_PX - 0.5, width + 1, height + 1);
 }
 
 /** A slice as PNG at its own size, a pixel per voxel. */
