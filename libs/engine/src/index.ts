@@ -4,7 +4,7 @@ export { MODEL_PARTS, type ChunkShape } from './luna-model.ts';
 export { createEngine, engineNames, type CreatedEngine } from './create-engine.ts';
 export { modelTensors, readWeights, withNewHead, withWeights } from './interchange/import-weights.ts';
 export { toLayersModel, type LayersModelFiles } from './interchange/layers-model.ts';
-export { encodeSafetensors, type SafetensorsFile } from './safetensors.ts';
+export { encodeSafetensors, readSafetensorsMetadata, type SafetensorsFile } from './safetensors.ts';
 export { INPUT_NORMALISATIONS, type InputNormalisation } from './input-normalisation.ts';
 export {
   CONSTANT_RATE,

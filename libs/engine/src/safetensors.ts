@@ -185,6 +185,14 @@ function toFloat32(bytes: Uint8Array, dtype: TensorEntry['dtype']): Float32Array
 }
 
 /**
+ * What a file says of itself, without its tensors.
+ * @throws CorruptCheckpointError when it has no header that can be read.
+ */
+export function readSafetensorsMetadata(file: Uint8Array): Readonly<Record<string, string>> {
+  return toMetadata((readHeader(file).header as Record<string, unknown>)[METADATA_KEY]);
+}
+
+/**
  * The tensors in the order of their data, copied, and the metadata.
  * @throws CorruptCheckpointError when the file is cut off, too long, has gaps, or holds a type that cannot be read.
  */

@@ -1,9 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createEngine, readWeights, withWeights, type Engine, type ModelTensor } from '@lunastream/engine';
+import type { Labels } from '@lunastream/dataset';
+import {
+  createEngine,
+  readSafetensorsMetadata,
+  readWeights,
+  withWeights,
+  type Engine,
+  type ModelTensor,
+} from '@lunastream/engine';
 import type { BorderRule, Shape } from '@lunastream/volume';
 import { CommandError } from './errors.ts';
 import { readRunRecord, type RunRecord } from './run-record.ts';
+import { toldByWeights } from './weights-metadata.ts';
 
 /** Which model to load. */
 export interface ModelChoice {
@@ -25,6 +34,8 @@ export interface ModelFile {
   readonly border: BorderRule;
   readonly threshold: number;
   readonly inputNormalisation: RunRecord['settings']['learning']['inputNormalisation'];
+  /** What it tells apart. */
+  readonly labels: Labels;
   /** Where it was trained, when it was trained here. */
   readonly record: RunRecord | undefined;
 }
@@ -44,19 +55,23 @@ export async function readModel({ run, weights, checkpoint, chunk }: ModelChoice
     );
   }
   if (run === undefined) {
+    const bytes = await readModelFile(weights!);
+    const tensors = refuseAsBadInput(weights!, () => readWeights(bytes));
+    const told = toldByWeights(readSafetensorsMetadata(bytes));
     return {
       path: weights!,
-      weights: await readWeightsFile(weights!),
+      weights: tensors,
       chunkShape: chunk,
-      border: 'shift',
+      border: told.border ?? 'shift',
       threshold: DEFAULT_THRESHOLD,
-      inputNormalisation: 'batch',
+      inputNormalisation: told.inputNormalisation ?? 'batch',
+      labels: told.labels ?? 'nodule',
       record: undefined,
     };
   }
   const record = await readRunRecord(run);
   const path = join(run, 'checkpoints', `${checkpoint}.safetensors`);
-  const { chunkShape, border, threshold, learning } = record.settings;
+  const { chunkShape, border, threshold, learning, labels } = record.settings;
   return {
     path,
     weights: await readWeightsFile(path),
@@ -64,16 +79,21 @@ export async function readModel({ run, weights, checkpoint, chunk }: ModelChoice
     border,
     threshold,
     inputNormalisation: learning.inputNormalisation,
+    labels,
     record,
   };
 }
 
 /** The weights in a safetensors file. @throws CommandError when it is missing or damaged. */
 export async function readWeightsFile(path: string): Promise<ModelTensor[]> {
-  const bytes = await readFile(path).catch((cause: unknown) => {
+  const bytes = await readModelFile(path);
+  return refuseAsBadInput(path, () => readWeights(bytes));
+}
+
+function readModelFile(path: string): Promise<Buffer> {
+  return readFile(path).catch((cause: unknown) => {
     throw new CommandError(`Cannot load a model: there is no ${path}`, undefined, { cause });
   });
-  return refuseAsBadInput(path, () => readWeights(bytes));
 }
 
 /** The engine names what does not fit; the file that it came from is ours to tell. */

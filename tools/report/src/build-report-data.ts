@@ -1,5 +1,6 @@
 import { detectOverfitting, type BestScore, type EpochRecord } from '@lunastream/metrics';
 import { scoreOverSeeds, validationsOf, type ComparedScore, type VariantRun } from './compare-variants.ts';
+import { classWordsOf, type ClassWords } from './class-words.ts';
 import type { CurveData, MistakePicture, ReportData, RunData } from './report-data.ts';
 import type { RunResults } from './run-results.ts';
 
@@ -17,7 +18,7 @@ export type DrawCandidate = (run: ReportedRun, index: number) => Promise<string>
 const SHOWN_MISTAKES = 8;
 
 /** Curves of the page, in their order. */
-const CURVES: readonly (readonly [ComparedScore, string])[] = [
+const curvesIn = ({ positives }: ClassWords): readonly (readonly [ComparedScore, string])[] => [
   ['recall', 'Recall'],
   ['precision', 'Precision'],
   ['f1', 'F1'],
@@ -25,7 +26,7 @@ const CURVES: readonly (readonly [ComparedScore, string])[] = [
   ['f05', 'F0.5'],
   ['roc_auc', 'ROC AUC'],
   ['recall_at_fpr', 'Recall at 1 % false positives'],
-  ['loss_pos', 'Validation loss of nodules'],
+  ['loss_pos', `Validation loss of ${positives}`],
 ];
 
 export function toVariantRun({ variant, seed, results }: ReportedRun): VariantRun {
@@ -39,10 +40,11 @@ export async function buildReportData(
   runs: readonly ReportedRun[],
   draw: DrawCandidate | undefined,
 ): Promise<ReportData> {
-  const curves = CURVES.map(([score, label]) => curveOf(runs.map(toVariantRun), score, label));
+  const words = classWordsOf(runs);
+  const curves = curvesIn(words).map(([score, label]) => curveOf(runs.map(toVariantRun), score, label));
   const data: RunData[] = [];
   for (const run of runs) data.push(await runDataOf(run, draw));
-  return { title, curves, runs: data };
+  return { title, words, curves, runs: data };
 }
 
 function curveOf(runs: readonly VariantRun[], score: ComparedScore, label: string): CurveData {
@@ -93,7 +95,7 @@ async function runDataOf(run: ReportedRun, draw: DrawCandidate | undefined): Pro
       trn_neg: lossOf('trn', 'loss_neg'),
       val_neg: lossOf('val', 'loss_neg'),
     },
-    keep: epochToKeep(epochs),
+    keep: epochToKeep(epochs, classWordsOf([run])),
     positives: probabilitiesOf(true),
     negatives: probabilitiesOf(false),
     threshold: Number(results.record.settings['threshold'] ?? 0.5),
@@ -104,12 +106,12 @@ async function runDataOf(run: ReportedRun, draw: DrawCandidate | undefined): Pro
   };
 }
 
-function epochToKeep(epochs: readonly EpochRecord[]): RunData['keep'] {
+function epochToKeep(epochs: readonly EpochRecord[], { positives }: ClassWords): RunData['keep'] {
   const overfitting = detectOverfitting(epochs);
   if (overfitting !== undefined) {
     const { sinceEpoch, keepEpoch, keepLoss, latestLoss } = overfitting;
     const sentence =
-      `Overfitting: since epoch ${sinceEpoch} the loss of validation nodules rises while that of training nodules does not; ` +
+      `Overfitting: since epoch ${sinceEpoch} the loss of ${positives} rises in validation while it does not in training; ` +
       `it was lowest, ${keepLoss.toFixed(4)}, in epoch ${keepEpoch} and is ${latestLoss.toFixed(4)} now.`;
     return { epoch: keepEpoch, isOverfitting: true, sentence };
   }
@@ -117,11 +119,11 @@ function epochToKeep(epochs: readonly EpochRecord[]): RunData['keep'] {
     .filter(({ loss_pos }) => loss_pos !== null)
     .sort((a, b) => a.loss_pos! - b.loss_pos!)[0];
   if (lowest === undefined) return undefined;
-  const sentence = `No overfitting found; the loss of validation nodules was lowest, ${lowest.loss_pos!.toFixed(4)}, in epoch ${lowest.epoch}.`;
+  const sentence = `No overfitting found; the validation loss of ${positives} was lowest, ${lowest.loss_pos!.toFixed(4)}, in epoch ${lowest.epoch}.`;
   return { epoch: lowest.epoch, isOverfitting: false, sentence };
 }
 
-/** The nodules with the lowest probabilities, or what is none with the highest. */
+/** The positives with the lowest probabilities, or the others with the highest. */
 async function mistakesOf(
   run: ReportedRun,
   draw: DrawCandidate | undefined,

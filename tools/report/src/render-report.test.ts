@@ -42,6 +42,55 @@ describe('renderReport()', () => {
       expect(page.match(/<\/script>/g)).toHaveLength(3);
     }));
 
+  it('calls the classes malignant and benign where that was learnt, and neither where runs differ', () =>
+    withTemporaryFolder(async (folder) => {
+      const pageOf = async (...labels: (string | undefined)[]) => {
+        const runs = [];
+        for (const each of labels) {
+          const path = join(folder, `${labels.join()}-${runs.length}`);
+          await writeExampleRun(path, {
+            seed: 1,
+            comment: 'x',
+            ...(each === undefined ? {} : { labels: each }),
+          });
+          runs.push({ variant: `v${runs.length}`, seed: 1, results: await readRunResults(path) });
+        }
+        const page = await renderReport({ title: 'x', runs });
+        // What a reader sees: the page without its scripts, and the words in its data.
+        const data = JSON.parse(/id="report-data">(.*?)<\/script>/s.exec(page)![1]!) as {
+          words: object;
+          curves: { label: string }[];
+          runs: { keep: { sentence: string } }[];
+        };
+        const words = JSON.stringify([
+          data.words,
+          data.curves.map(({ label }) => label),
+          data.runs.map(({ keep }) => keep),
+        ]);
+        return `${page.replaceAll(/<(script|style)[^>]*>.*?<\/\1>/gs, '')}\n${words}`;
+      };
+      const malignant = await pageOf('malignancy');
+      for (const words of [
+        'Call it malignant above',
+        'called malignant</th><th scope="col">called benign',
+        'Malignant loss',
+        'Lowest malignant loss',
+        'Malignant nodules it missed most clearly',
+        'Validation loss of malignant nodules',
+        'P(malignant)',
+      ])
+        expect(malignant).toContain(words);
+      expect(malignant.replaceAll(/(malignant|benign) nodules/gi, '')).not.toMatch(/nodule/i);
+      const nodules = await pageOf(undefined, 'nodule');
+      expect(nodules).toContain('Nodules it missed most clearly');
+      expect(nodules).not.toMatch(/malignant|class="warning"/i);
+      const both = await pageOf('nodule', 'malignancy');
+      expect(both).toContain(
+        'These runs have different labels (nodule, malignancy): their scores cannot be compared.',
+      );
+      expect(both).toContain('Positives it missed most clearly');
+    }));
+
   it('refuses to report nothing', async () => {
     await expect(renderReport({ title: '', runs: [] })).rejects.toThrow(ReportError);
   });

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { compareVariants, type ScoreOverSeeds, type VariantSummary } from './compare-variants.ts';
 import { buildReportData, toVariantRun, type DrawCandidate, type ReportedRun } from './build-report-data.ts';
+import { capitalised, classWordsOf, labelsOf, type ClassWords } from './class-words.ts';
 import { ReportError } from './errors.ts';
 import { PAGE_STYLE } from './page-style.ts';
 import { meanScoreChoices, type ScoreChoice } from './score-choices.ts';
@@ -17,15 +18,16 @@ export interface ReportOptions {
 }
 
 /** Columns of the comparison: score, head, whether more is better. */
-const COLUMNS = [
-  ['recall', 'Recall', true],
-  ['precision', 'Precision', true],
-  ['f1', 'F1', true],
-  ['f2', 'F2', true],
-  ['roc_auc', 'AUC', true],
-  ['recall_at_fpr', 'Recall at 1 % FPR', true],
-  ['loss_pos', 'Nodule loss', false],
-] as const;
+const columnsIn = ({ positive }: ClassWords) =>
+  [
+    ['recall', 'Recall', true],
+    ['precision', 'Precision', true],
+    ['f1', 'F1', true],
+    ['f2', 'F2', true],
+    ['roc_auc', 'AUC', true],
+    ['recall_at_fpr', 'Recall at 1 % FPR', true],
+    ['loss_pos', `${capitalised(positive)} loss`, false],
+  ] as const;
 
 /**
  * The report of `runs` as one HTML page that needs nothing else: style, script, data and pictures are inside, and its policy
@@ -66,21 +68,26 @@ ${pageBody(title, summaries, runs)}
 
 function pageBody(title: string, summaries: readonly VariantSummary[], runs: readonly ReportedRun[]): string {
   const fingerprints = new Set(runs.map(({ results }) => results.record.datasetFingerprint));
+  const words = classWordsOf(runs);
+  const warnings = [
+    ...(fingerprints.size > 1 ? ['were made on different data'] : []),
+    ...(labelsOf(runs).length > 1 ? [`have different labels (${labelsOf(runs).join(', ')})`] : []),
+  ];
   const warning =
-    fingerprints.size > 1
-      ? '<p class="warning">These runs were made on different data: their scores cannot be compared.</p>'
+    warnings.length > 0
+      ? `<p class="warning">These runs ${escapeHtml(warnings.join(' and '))}: their scores cannot be compared.</p>`
       : '';
   return `<header>
 <h1>${escapeHtml(title)}</h1>
 <p class="lead">${runs.length} ${runs.length === 1 ? 'run' : 'runs'} of ${summaries.length} ${summaries.length === 1 ? 'variant' : 'variants'}.
-Validation scores; a nodule is called above the threshold. Research software, not a medical device.</p>
+Validation scores; what is above the threshold is called ${words.aPositive}. Research software, not a medical device.</p>
 ${warning}
 </header>
 <main>
-<section><h2>Comparison</h2>${comparisonTable(summaries)}
+<section><h2>Comparison</h2>${comparisonTable(summaries, words)}
 <p class="note">Last validation of each run: mean over seeds with its 95 % interval (Student); for one run, recall and precision have
 Wilson's interval over its candidates. Intervals are cut where no score can be: below 0, and shares above 1. Bold is the best mean.
-Undefined is 0/0: nothing was called a nodule; a mean of 1 of 3 leaves out the seeds where it was.</p></section>
+Undefined is 0/0: nothing was called ${words.aPositive}; a mean of 1 of 3 leaves out the seeds where it was.</p></section>
 <section><h2>Epoch by epoch</h2>
 <div class="controls" id="score-buttons" role="group" aria-label="Score"></div>
 <div class="plot" id="curve-plot"></div><div class="legend" id="curve-legend"></div>
@@ -90,35 +97,36 @@ Undefined is 0/0: nothing was called a nodule; a mean of 1 of 3 leaves out the s
 <div class="columns">
 <div><h3>Losses by class</h3><div class="plot" id="loss-plot"></div><div class="legend" id="loss-legend"></div><p class="note" id="keep-sentence"></p></div>
 <div><h3>At a threshold</h3>
-<label class="slider">Call a nodule above <output id="threshold-value"></output>
+<label class="slider">Call it ${words.aPositive} above <output id="threshold-value"></output>
 <input id="threshold" type="range" min="0" max="1000" step="1" aria-label="Threshold"></label>
-<table class="confusion" aria-label="Confusion matrix"><thead><tr><td></td><th scope="col">called nodule</th><th scope="col">called none</th></tr></thead>
-<tbody><tr><th scope="row">nodule</th><td id="count-tp"></td><td id="count-fn"></td></tr>
-<tr><th scope="row">none</th><td id="count-fp"></td><td id="count-tn"></td></tr></tbody></table>
+<table class="confusion" aria-label="Confusion matrix"><thead><tr><td></td><th scope="col">called ${words.positive}</th><th scope="col">called ${words.negative}</th></tr></thead>
+<tbody><tr><th scope="row">${words.positive}</th><td id="count-tp"></td><td id="count-fn"></td></tr>
+<tr><th scope="row">${words.negative}</th><td id="count-fp"></td><td id="count-tn"></td></tr></tbody></table>
 <dl class="scores" id="threshold-scores"></dl></div>
 <div><h3>ROC</h3><div class="plot" id="roc-plot"></div></div>
 <div><h3>Precision and recall</h3><div class="plot" id="pr-plot"></div></div>
 </div>
-<h3>Nodules it missed most clearly</h3><div class="gallery" id="missed"></div><p class="note" id="missed-none">None at this threshold.</p>
-<h3>What it took for nodules most clearly</h3><div class="gallery" id="false-alarms"></div><p class="note" id="false-alarms-none">None at this threshold.</p>
+<h3>${capitalised(words.positives)} it missed most clearly</h3><div class="gallery" id="missed"></div><p class="note" id="missed-none">None at this threshold.</p>
+<h3>What it took for ${words.positives} most clearly</h3><div class="gallery" id="false-alarms"></div><p class="note" id="false-alarms-none">None at this threshold.</p>
 <details><summary>Settings and versions</summary><table class="settings" id="settings"></table></details></section>
-<section><h2>Which epoch each score would choose</h2>${choicesTable(summaries, runs)}
-<p class="note">Every epoch was measured on the same candidates, so the choices can be compared by what they cost: nodules missed and false
+<section><h2>Which epoch each score would choose</h2>${choicesTable(summaries, runs, words)}
+<p class="note">Every epoch was measured on the same candidates, so the choices can be compared by what they cost: ${words.positives} missed and false
 positives, means over seeds. Bold misses fewest.</p></section>
 </main>`;
 }
 
-function comparisonTable(summaries: readonly VariantSummary[]): string {
-  const bestOf = COLUMNS.map(([score, , isMoreBetter]) => {
+function comparisonTable(summaries: readonly VariantSummary[], words: ClassWords): string {
+  const columns = columnsIn(words);
+  const bestOf = columns.map(([score, , isMoreBetter]) => {
     const means = summaries.flatMap(({ last }) => (last[score] === undefined ? [] : [last[score].mean]));
     // Where all are alike none is the best.
     return new Set(means).size < 2 ? undefined : isMoreBetter ? Math.max(...means) : Math.min(...means);
   });
-  const head = ['Variant', 'Runs', ...COLUMNS.map(([, label]) => label), 'Best epoch'].map(
+  const head = ['Variant', 'Runs', ...columns.map(([, label]) => label), 'Best epoch'].map(
     (label) => `<th scope="col">${label}</th>`,
   );
   const rows = summaries.map((summary) => {
-    const cells = COLUMNS.map(([score], column) => {
+    const cells = columns.map(([score], column) => {
       const value = summary.last[score];
       const isBest = value !== undefined && value.mean === bestOf[column];
       const cell = scoreCell(value, { isShare: score !== 'loss_pos', runs: summary.runs });
@@ -156,19 +164,26 @@ function intervalPicture({ mean, interval }: NonNullable<ScoreOverSeeds>): strin
   return `<svg class="dot" viewBox="0 0 100 10" aria-hidden="true"><line class="axis" x1="2" x2="98" y1="5" y2="5"/>${band}<circle cx="${x(mean)}" cy="5" r="3"/></svg>`;
 }
 
-/** What the choices of `scoreChoices` are called, in its order. */
-export const CHOICE_LABELS = {
+const CHOICES = {
   f1: 'F1',
   f2: 'F2',
   f05: 'F0.5',
   recall: 'Recall',
   auc: 'ROC AUC',
   'recall-at-fpr': 'Recall at 1 % FPR',
-  loss_pos: 'Lowest nodule loss',
-} as const satisfies Record<ScoreChoice['score'], string>;
+} as const satisfies Partial<Record<ScoreChoice['score'], string>>;
+
+/** What the choices of `scoreChoices` are called, in its order. */
+export function choiceLabels({ positive }: ClassWords): Readonly<Record<ScoreChoice['score'], string>> {
+  return { ...CHOICES, loss_pos: `Lowest ${positive} loss` };
+}
 
 /** A row per variant, a column per score: the epochs it chooses, and what they cost. */
-function choicesTable(summaries: readonly VariantSummary[], runs: readonly ReportedRun[]): string {
+function choicesTable(
+  summaries: readonly VariantSummary[],
+  runs: readonly ReportedRun[],
+  words: ClassWords,
+): string {
   const rows = summaries.map(({ variant }) => {
     const choices = meanScoreChoices(runs.filter((run) => run.variant === variant).map(toVariantRun));
     const missed = new Set(choices.flatMap(({ missedNodules }) => missedNodules ?? []));
@@ -184,7 +199,9 @@ function choicesTable(summaries: readonly VariantSummary[], runs: readonly Repor
     });
     return `<tr><th scope="row">${escapeHtml(variant)}</th>${cells.join('')}</tr>`;
   });
-  const head = ['Variant', ...Object.values(CHOICE_LABELS)].map((label) => `<th scope="col">${label}</th>`);
+  const head = ['Variant', ...Object.values(choiceLabels(words))].map(
+    (label) => `<th scope="col">${label}</th>`,
+  );
   return (
     `<div class="scroll"><table class="choices"><thead><tr>${head.join('')}</tr></thead>` +
     `<tbody>${rows.join('')}</tbody></table></div>`

@@ -1,5 +1,7 @@
 /** What the page shows, as JSON inside of it. Written by build-report.ts, read by browser/report-page.ts. */
 
+import type { ClassWords } from './class-words.ts';
+
 /** A line with a band: values by position in `epochs`; null where undefined. */
 export interface BandSeries {
   readonly variant: string;
@@ -36,7 +38,7 @@ export interface RunData {
   /** The epoch to keep, and whether it was overfitting that says so. */
   readonly keep:
     { readonly epoch: number; readonly isOverfitting: boolean; readonly sentence: string } | undefined;
-  /** float32 little endian in base64: P(nodule) of the validation's nodules and of the others, ascending. */
+  /** float32 little endian in base64: probabilities of the validation's positives and of the others, ascending. */
   readonly positives: string;
   readonly negatives: string;
   readonly threshold: number;
@@ -49,6 +51,7 @@ export interface RunData {
 
 export interface ReportData {
   readonly title: string;
+  readonly words: ClassWords;
   readonly curves: readonly CurveData[];
   readonly runs: readonly RunData[];
 }

@@ -38,12 +38,15 @@ const candidates: Omit<Prediction, 'probability' | 'loss'>[] = LABELS.map((label
 }));
 
 /** Writes a run's folder as a trainer leaves it; its best epoch by F1 is the second. */
-export async function writeExampleRun(folder: string, { seed, comment }: { seed: number; comment: string }) {
+export async function writeExampleRun(
+  folder: string,
+  { seed, comment, labels }: { seed: number; comment: string; labels?: string },
+) {
   await mkdir(join(folder, 'predictions'), { recursive: true });
   const record = {
     runId: `p2ch12/${comment}`,
     startedAt: '2026-11-23T09:05:13.042Z',
-    settings: { seed, comment, score: 'f1', threshold: 0.5 },
+    settings: { seed, comment, score: 'f1', threshold: 0.5, labels },
     datasetFingerprint: 'f00d',
     engine: { name: 'simd', device: 'a test' },
     versions: { lunastream: '0.1.0', node: '20.19.0' },

@@ -1,6 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
-import { applyLabels, formatPredictions, splitCandidates, type Candidate } from '@lunastream/dataset';
+import {
+  applyLabels,
+  formatPredictions,
+  LABELS,
+  splitCandidates,
+  type Candidate,
+  type Labels,
+} from '@lunastream/dataset';
 import {
   competitionPerformance,
   cpmInterval,
@@ -34,6 +41,7 @@ import { addModelOptions } from './model-options.ts';
 interface Options extends ModelChoice {
   readonly data: string;
   readonly split: 'trn' | 'val' | 'all' | 'auto';
+  readonly labels?: Labels;
   readonly threshold?: number;
   readonly predictions?: string;
   readonly json?: true;
@@ -53,6 +61,12 @@ export function registerEvaluate(program: Command, context: CommandContext): voi
         .choices(['trn', 'val', 'all', 'auto'])
         .default('auto'),
     )
+    .addOption(
+      new Option(
+        '--labels <what>',
+        'which candidates are the positives (default: as the run or the weights say, else nodule)',
+      ).choices(LABELS),
+    )
     .option('--predictions <file>', 'also write P(nodule) and loss of every candidate as CSV')
     .option('--json', 'the result as one JSON document')
     .action((options: Options) => evaluate(options, context));
@@ -62,7 +76,8 @@ async function evaluate(options: Options, context: CommandContext): Promise<void
   await assertDataFolder(options.data);
   const model = await readModel(options);
   const dataset = await LocalDataset.open(options.data);
-  const { candidates, part } = chooseCandidates(dataset, model, options.split);
+  const labelled = options.labels ?? model.labels;
+  const { candidates, part } = chooseCandidates(dataset, model, { ...options, labels: labelled });
   if (candidates.length === 0)
     throw new CommandError(`Cannot evaluate: ${options.data} has no usable candidates`);
   const scores = await scoreAll(dataset, candidates, model, { ...options, context });
@@ -75,10 +90,12 @@ async function evaluate(options: Options, context: CommandContext): Promise<void
   const result = { summary, auc: aucInterval(labels, scores), froc: frocResult(froc) };
   const { terminal } = context;
   if (options.json)
-    terminal.out(`${JSON.stringify({ model: model.path, data: options.data, part, ...result })}\n`);
+    terminal.out(
+      `${JSON.stringify({ model: model.path, data: options.data, part, labels: labelled, ...result })}\n`,
+    );
   else
     terminal.out(
-      `${model.path} on ${part} of ${options.data}, threshold ${threshold}\n\n${resultText(result, froc)}\n`,
+      `${model.path} on ${part} of ${options.data}, threshold ${threshold}\n\n${resultText(result, froc, labelled)}\n`,
     );
 }
 
@@ -86,11 +103,10 @@ async function evaluate(options: Options, context: CommandContext): Promise<void
 function chooseCandidates(
   dataset: LocalDataset,
   { record }: ModelFile,
-  split: Options['split'],
+  { split, labels }: Pick<Options, 'split'> & { readonly labels: Labels },
 ): { readonly candidates: readonly Candidate[]; readonly part: string } {
   const isOwnData = record?.datasetFingerprint === dataset.fingerprint;
   const chosen = split === 'auto' ? (isOwnData ? 'val' : 'all') : split;
-  const labels = record?.settings.labels ?? 'nodule';
   if (chosen === 'all') {
     const all = { training: dataset.candidates, validation: dataset.candidates, sharedSeriesCount: 0 };
     // A model is measured on what it validates on: of malignancy, nodules alone.
@@ -146,7 +162,14 @@ interface Result {
   readonly froc: ReturnType<typeof frocResult>;
 }
 
-function resultText({ summary, auc, froc }: Result, { partialScans, incompleteScans }: FrocScans): string {
+/** What the positives are called. */
+const POSITIVES: Readonly<Record<Labels, string>> = { nodule: 'nodules', malignancy: 'malignant nodules' };
+
+function resultText(
+  { summary, auc, froc }: Result,
+  { partialScans, incompleteScans }: FrocScans,
+  labels: Labels,
+): string {
   const { counts } = summary;
   const digits = (value: number | undefined) => value?.toFixed(4) ?? 'undefined';
   const range = (interval: Interval | undefined) =>
@@ -160,7 +183,7 @@ function resultText({ summary, auc, froc }: Result, { partialScans, incompleteSc
     ['ROC AUC', digits(summary.rocAuc), range(auc)],
     ['PR AUC', digits(summary.prAuc), ''],
     ['recall at 1 % false positives', digits(summary.recallAtFpr), ''],
-    ['loss of nodules', digits(summary.positive.loss), ''],
+    [`loss of ${POSITIVES[labels]}`, digits(summary.positive.loss), ''],
     ['loss of others', digits(summary.negative.loss), ''],
   ];
   if (froc !== undefined) {

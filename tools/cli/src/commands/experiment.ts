@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { RunSettings, RunState } from '@lunastream/contracts';
 import {
+  classWordsOf,
   compareVariants,
   meanScoreChoices,
   readRunResults,
@@ -16,7 +17,7 @@ import {
 } from '../connection-options.ts';
 import { assertDataFolder } from '../data-folder.ts';
 import { ExitCode } from '../errors.ts';
-import { choicesTable, comparisonTable, SCORE_ADVICE } from '../experiments/comparison-table.ts';
+import { choicesTable, comparisonTable, scoreAdvice } from '../experiments/comparison-table.ts';
 import { ensureDemoData } from '../experiments/demo-data.ts';
 import { planSeries, threadsOf } from '../experiments/plan-series.ts';
 import { runSeries, type SeriesObserver, type SeriesTrainer } from '../experiments/run-series.ts';
@@ -284,8 +285,9 @@ function printComparison(
   if (summaries.length > 0) terminal.out(`\n${comparisonTable(summaries)}\n\n`);
   terminal.out('validation at the last epoch; ± half of the 95 % interval of the mean over seeds\n');
   if (series === 'score' && choices.length > 0) {
-    for (const { choices: ofVariant } of choices) terminal.out(`\n${choicesTable(ofVariant)}\n`);
-    terminal.out(`\n${SCORE_ADVICE}\n`);
+    const words = classWordsOf(runs);
+    for (const { choices: ofVariant } of choices) terminal.out(`\n${choicesTable(ofVariant, words)}\n`);
+    terminal.out(`\n${scoreAdvice(words)}\n`);
   }
   for (const { variant, seed, message } of failed)
     terminal.out(`failed: ${variant}, seed ${seed}: ${message}\n`);

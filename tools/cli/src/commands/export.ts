@@ -49,6 +49,12 @@ async function exportModel(options: Options, { terminal }: CommandContext): Prom
 }
 
 /** Strings, as the format has them; `format: pt` is what PyTorch's reader looks for. */
-function metadataOf({ chunkShape, inputNormalisation }: ModelFile): Record<string, string> {
-  return { format: 'pt', chunk_shape: formatShape(chunkShape), input_normalisation: inputNormalisation };
+function metadataOf({ chunkShape, inputNormalisation, border, labels }: ModelFile): Record<string, string> {
+  return {
+    format: 'pt',
+    chunk_shape: formatShape(chunkShape),
+    input_normalisation: inputNormalisation,
+    border,
+    labels,
+  };
 }

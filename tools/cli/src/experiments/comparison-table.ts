@@ -1,5 +1,6 @@
 import {
-  CHOICE_LABELS,
+  choiceLabels,
+  type ClassWords,
   type meanScoreChoices,
   type ScoreOverSeeds,
   type VariantSummary,
@@ -38,11 +39,12 @@ export function comparisonTable(summaries: readonly VariantSummary[]): string {
 }
 
 /** The epochs that each score would choose in the runs of a variant, and what that costs: means over seeds. */
-export function choicesTable(choices: ReturnType<typeof meanScoreChoices>): string {
-  const head = ['chosen by', 'epochs', 'nodules missed', 'false positives'];
+export function choicesTable(choices: ReturnType<typeof meanScoreChoices>, words: ClassWords): string {
+  const head = ['chosen by', 'epochs', `${words.positives} missed`, 'false positives'];
+  const labels = choiceLabels(words);
   const digits = (value: number | undefined) => value?.toFixed(1) ?? 'undefined';
   const rows = choices.map(({ score, epochs, missedNodules, falsePositives }) => [
-    CHOICE_LABELS[score],
+    labels[score],
     epochs.length === 0 ? 'none' : epochs.join(', '),
     digits(missedNodules),
     digits(falsePositives),
@@ -51,6 +53,9 @@ export function choicesTable(choices: ReturnType<typeof meanScoreChoices>): stri
 }
 
 /** Exercise 1b, in words: the question, not the numbers, decides. */
-export const SCORE_ADVICE =
-  'Choose by F2: a missed nodule costs more than a second look. Beside it look at the loss of validation nodules and at recall at\n' +
-  '1 % false positives: they show overfitting, which a rising F-score hides. Recall alone is won by calling everything a nodule.';
+export function scoreAdvice({ aPositive, positives }: ClassWords): string {
+  return (
+    `Choose by F2: one of the ${positives} missed costs more than a second look. Beside it look at their validation loss and at recall at\n` +
+    `1 % false positives: they show overfitting, which a rising F-score hides. Recall alone is won by calling everything ${aPositive}.`
+  );
+}

@@ -136,10 +136,10 @@ function showCurves(chosen: number): void {
 }
 
 const LOSS_LINES = [
-  ['val_pos', 'nodules, validation', 1, []],
-  ['trn_pos', 'nodules, training', 1, [6, 4]],
-  ['val_neg', 'others, validation', 0, []],
-  ['trn_neg', 'others, training', 0, [6, 4]],
+  ['val_pos', `${data.words.positives}, validation`, 1, []],
+  ['trn_pos', `${data.words.positives}, training`, 1, [6, 4]],
+  ['val_neg', `${data.words.negatives}, validation`, 0, []],
+  ['trn_neg', `${data.words.negatives}, training`, 0, [6, 4]],
 ] as const;
 
 function drawLosses({ epochs, losses, keep }: RunData): void {
@@ -184,7 +184,9 @@ function markEpoch(plot: UPlot, keep: RunData['keep']): void {
   ctx.font = `${12 * devicePixelRatio}px system-ui`;
   const isRight = x > bbox.left + bbox.width * 0.6;
   ctx.textAlign = isRight ? 'right' : 'left';
-  const words = keep.isOverfitting ? 'keep this one: overfitting after it' : 'lowest nodule loss';
+  const words = keep.isOverfitting
+    ? 'keep this one: overfitting after it'
+    : `lowest ${data.words.positive} loss`;
   ctx.fillText(words, x + (isRight ? -6 : 6) * devicePixelRatio, bbox.top + 14 * devicePixelRatio);
   ctx.restore();
 }
@@ -348,8 +350,8 @@ function pointOf(x: number | null, y: number | null): [number, number][] {
 function showMistakes(id: string, threshold: number): void {
   const figures = [...element(id).querySelectorAll('figure')];
   for (const figure of figures) {
-    const isCalledNodule = Number(figure.dataset['probability']) > threshold;
-    figure.hidden = isCalledNodule === (id === 'missed');
+    const isCalledPositive = Number(figure.dataset['probability']) > threshold;
+    figure.hidden = isCalledPositive === (id === 'missed');
   }
   element(`${id}-none`).hidden = figures.length === 0 || figures.some(({ hidden }) => !hidden);
 }
@@ -369,7 +371,7 @@ function showGallery(id: string, mistakes: readonly MistakePicture[]): void {
       figure.append(image);
     }
     const words = make('figcaption', '', figure);
-    make('strong', `P(nodule) ${probability.toFixed(4)}`, words);
+    make('strong', `${data.words.symbol} ${probability.toFixed(4)}`, words);
     words.append(caption);
   }
 }
