@@ -43,9 +43,14 @@ const OF_SEVERAL: ClassWords = {
   symbol: 'P(positive)',
 };
 
+function labelsOfRun({ results }: ReportedRun): string {
+  const { labels } = results.record.settings;
+  return typeof labels === 'string' ? labels : 'nodule';
+}
+
 /** What `runs` learnt to tell apart, each once. */
 export function labelsOf(runs: readonly ReportedRun[]): string[] {
-  return [...new Set(runs.map(({ results }) => String(results.record.settings['labels'] ?? 'nodule')))];
+  return [...new Set(runs.map(labelsOfRun))];
 }
 
 /** What to call the classes of `runs`. */
