@@ -77,7 +77,7 @@ describe.each(ENGINE_CASES)('engine $title', ({ title, isSkipped, isSlow, start:
 
   it('takes batches before it has answered the one before, and computes as one after the other', async () => {
     const [apart, together] = [await start(), await start()];
-    const batches = [1, 2, 3].map((seed) => ballBatch(4, seed));
+    const batches = [1, 2, 3].map((seed) => ballBatch(count(4), seed));
     const expected = [];
     for (const batch of batches) expected.push(await apart.trainBatch(batch));
     expected.push(await apart.evaluateBatch(batches[0]!));

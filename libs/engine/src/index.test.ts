@@ -15,6 +15,7 @@ it('@lunastream/engine exports these values and no others', () => {
     'MODEL_PARTS',
     'ModelStateMismatchError',
     'OPTIMIZER_NAMES',
+    'STORAGES',
     'createEngine',
     'decodeCheckpoint',
     'encodeCheckpoint',

@@ -1,5 +1,5 @@
 export type { Batch, BatchResult, Engine, ModelState, ModelTensor } from './engine.ts';
-export type { EngineSettings } from './engine-settings.ts';
+export { STORAGES, type EngineSettings, type Storage } from './engine-settings.ts';
 export { MODEL_PARTS, type ChunkShape } from './luna-model.ts';
 export { createEngine, engineNames, type CreatedEngine } from './create-engine.ts';
 export { modelTensors, readWeights, withNewHead, withWeights } from './interchange/import-weights.ts';

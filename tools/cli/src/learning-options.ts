@@ -6,7 +6,7 @@ import {
   type LearningSettings,
   type TensorboardSettings,
 } from '@lunastream/contracts';
-import { MODEL_PARTS } from '@lunastream/engine';
+import { MODEL_PARTS, STORAGES, type Storage } from '@lunastream/engine';
 
 /** What commander makes of the flags that say how a model learns, beyond the chapter. */
 export interface LearningOptions {
@@ -23,6 +23,7 @@ export interface LearningOptions {
   readonly weights?: string;
   readonly newHead?: true;
   readonly finetuneDepth: number;
+  readonly activations: Storage;
   readonly tensorboard?: true;
   readonly tensorboardSample?: number;
 }
@@ -97,6 +98,14 @@ function addStepOptions(command: Command): Command {
       )
         .default('batch')
         .choices(Object.keys(WIRE_NORMALIZATION)),
+    )
+    .addOption(
+      new Option(
+        '--activations <type>',
+        'how the webgpu engine keeps what layers give: float16 takes half the memory',
+      )
+        .default('float32')
+        .choices(STORAGES),
     );
 }
 
@@ -172,6 +181,7 @@ export function toLearningSettings(options: LearningOptions): LearningSettings {
     stepFactor: options.lrStepFactor,
     warmupEpochs: options.lrWarmup,
     fineTuneDepth: options.finetuneDepth,
+    float16Activations: options.activations === 'float16',
   };
 }
 

@@ -79,6 +79,7 @@ describe('the flags of train', () => {
       ['--positive-weight', 1],
       ['--focal', undefined],
       ['--input-normalization', 'batch'],
+      ['--activations', 'float32'],
       ['--lr-schedule', 'constant'],
       ['--lr-step-epochs', 10],
       ['--lr-step-factor', 0.1],
@@ -164,6 +165,7 @@ describe('the flags of train', () => {
         stepFactor: 0.1,
         warmupEpochs: 0,
         fineTuneDepth: 6,
+        float16Activations: false,
       },
       tensorboard: undefined,
       initialWeights: undefined,
@@ -174,7 +176,7 @@ describe('the flags of train', () => {
   it('say how the model learns', () => {
     const flags =
       '--optimizer adamw --weight-decay 0.01 --clip-norm 2.5 --positive-weight 3 --focal --input-normalization signed-sqrt ' +
-      '--lr-schedule cosine --lr-warmup 0.5 --lr-step-epochs 3 --lr-step-factor 0.5 --finetune-depth 2';
+      '--lr-schedule cosine --lr-warmup 0.5 --lr-step-epochs 3 --lr-step-factor 0.5 --finetune-depth 2 --activations float16';
     expect(settingsOf(...flags.split(' ')).learning).toEqual({
       optimizer: Optimizer.ADAMW,
       weightDecay: 0.01,
@@ -187,6 +189,7 @@ describe('the flags of train', () => {
       stepFactor: 0.5,
       warmupEpochs: 0.5,
       fineTuneDepth: 2,
+      float16Activations: true,
     });
     expect(settingsOf('--focal', '0.5').learning?.focusing).toBe(0.5);
   });

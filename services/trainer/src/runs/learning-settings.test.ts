@@ -47,6 +47,7 @@ describe('toEngineRules()', () => {
       focusing: 0,
       inputNormalisation: 'batch',
       fineTuneDepth: 6,
+      activationStorage: 'float32',
     });
     expect(toEngineRules({ ...CHAPTER_LEARNING, largestGradientNorm: 2 }).largestGradientNorm).toBe(2);
   });

@@ -4,10 +4,12 @@ import {
   LEARNING_RATE_SCHEDULES,
   MODEL_PARTS,
   OPTIMIZER_NAMES,
+  STORAGES,
   type EngineSettings,
   type InputNormalisation,
   type LearningRateSchedule,
   type OptimizerName,
+  type Storage,
 } from '@lunastream/engine';
 
 /** How the model learns, beyond learning rate and momentum. */
@@ -24,6 +26,8 @@ export interface LearningSettings {
   readonly schedule: LearningRateSchedule;
   /** Parts of the model that train, counted from the head: 1 is the head alone, 6 everything. */
   readonly fineTuneDepth: number;
+  /** How the webgpu engine keeps what layers give. */
+  readonly activationStorage: Storage;
 }
 
 /** Parts of the model, all of which train unless told otherwise. */
@@ -39,6 +43,7 @@ export const CHAPTER_LEARNING: LearningSettings = {
   inputNormalisation: 'batch',
   schedule: CONSTANT_RATE,
   fineTuneDepth: ALL_PARTS,
+  activationStorage: 'float32',
 };
 
 /** The part of an engine's settings that these are. */
@@ -53,11 +58,13 @@ export function toEngineRules(
   | 'focusing'
   | 'inputNormalisation'
   | 'fineTuneDepth'
+  | 'activationStorage'
 > {
   const { optimizer, weightDecay, largestGradientNorm, positiveWeight, focusing } = learning;
-  const { inputNormalisation, fineTuneDepth } = learning;
+  const { inputNormalisation, fineTuneDepth, activationStorage } = learning;
   return {
-    ...{ optimizer, weightDecay, positiveWeight, focusing, inputNormalisation, fineTuneDepth },
+    ...{ optimizer, weightDecay, positiveWeight, focusing },
+    ...{ inputNormalisation, fineTuneDepth, activationStorage },
     ...(largestGradientNorm === undefined ? {} : { largestGradientNorm }),
   };
 }
@@ -92,6 +99,7 @@ export function learningFaults(learning: LearningSettings): string[] {
     ...number('epochs between learning rate steps', stepEpochs, isWhole, 'a whole number of at least 1'),
     ...above0('learning rate step factor', schedule.stepFactor),
     ...atLeast0('warm-up epochs', schedule.warmupEpochs),
+    ...choice('activation storage', learning.activationStorage, STORAGES),
     ...number('fine-tuning depth', fineTuneDepth, isDepth, `a whole number in 1..${ALL_PARTS}`),
   ];
 }

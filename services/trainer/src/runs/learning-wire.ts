@@ -65,6 +65,7 @@ export function fromWireLearning(wire: WireLearningSettings | undefined): Learni
       warmupEpochs: wire.warmupEpochs,
     },
     fineTuneDepth: wire.fineTuneDepth === 0 ? CHAPTER_LEARNING.fineTuneDepth : wire.fineTuneDepth,
+    activationStorage: wire.float16Activations ? 'float16' : 'float32',
   };
 }
 
@@ -82,5 +83,6 @@ export function toWireLearning(learning: LearningSettings): WireLearningSettings
     stepFactor: schedule.stepFactor,
     warmupEpochs: schedule.warmupEpochs,
     fineTuneDepth: learning.fineTuneDepth,
+    float16Activations: learning.activationStorage === 'float16',
   };
 }

@@ -8,7 +8,7 @@ import {
   WatchRunResponse,
 } from '@lunastream/contracts';
 import { LABELS } from '@lunastream/dataset';
-import { INPUT_NORMALISATIONS, LEARNING_RATE_SCHEDULES, OPTIMIZER_NAMES } from '@lunastream/engine';
+import { INPUT_NORMALISATIONS, LEARNING_RATE_SCHEDULES, OPTIMIZER_NAMES, STORAGES } from '@lunastream/engine';
 import { BEST_SCORES, type EpochRecord } from '@lunastream/metrics';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -74,6 +74,7 @@ const runSettings: fc.Arbitrary<RunSettings> = fc.record({
       warmupEpochs: number,
     }),
     fineTuneDepth: fc.integer({ min: 1, max: 0xffff_ffff }),
+    activationStorage: fc.constantFrom(...STORAGES),
   }),
   tensorboard: fc.option(fc.record({ sample: fc.option(uint32, { nil: undefined }) }), { nil: undefined }),
   labels: fc.constantFrom(...LABELS),

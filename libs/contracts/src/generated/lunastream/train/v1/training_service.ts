@@ -323,6 +323,8 @@ export interface LearningSettings {
    * The others keep their weights. 0 means 6.
    */
   fineTuneDepth: number;
+  /** Keeps what layers give as float16, on the engine that can (webgpu): half its memory, rounded a little. Others compute as ever. */
+  float16Activations: boolean;
 }
 
 /** What TensorBoard is shown beside the scores. */
@@ -1064,6 +1066,7 @@ function createBaseLearningSettings(): LearningSettings {
     stepFactor: 0,
     warmupEpochs: 0,
     fineTuneDepth: 0,
+    float16Activations: false,
   };
 }
 
@@ -1101,6 +1104,9 @@ export const LearningSettings: MessageFns<LearningSettings> = {
     }
     if (message.fineTuneDepth !== 0) {
       writer.uint32(88).uint32(message.fineTuneDepth);
+    }
+    if (message.float16Activations !== false) {
+      writer.uint32(96).bool(message.float16Activations);
     }
     return writer;
   },
@@ -1206,6 +1212,14 @@ export const LearningSettings: MessageFns<LearningSettings> = {
             message.fineTuneDepth = reader.uint32();
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.float16Activations = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1234,6 +1248,7 @@ export const LearningSettings: MessageFns<LearningSettings> = {
     message.stepFactor = object.stepFactor ?? 0;
     message.warmupEpochs = object.warmupEpochs ?? 0;
     message.fineTuneDepth = object.fineTuneDepth ?? 0;
+    message.float16Activations = object.float16Activations ?? false;
     return message;
   },
 };
