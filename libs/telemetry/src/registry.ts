@@ -26,6 +26,8 @@ export interface InstrumentDefinition {
   readonly services: readonly ReportingService[];
   /** The supply with which a trainer tells it; with either unless given. */
   readonly trainerSupply?: TrainerSupply;
+  /** Told only where a GPU computes. */
+  readonly needsGpu?: true;
   readonly meaning: string;
   /** Upper bounds of a histogram's buckets, in its unit. */
   readonly boundaries?: readonly number[];
@@ -145,7 +147,7 @@ export const INSTRUMENTS = {
     meaning: 'What the engine holds of the memory that it computes in, after the latest epoch: model, optimizer, buffers',
   },
   'lunastream.engine.device_memory': {
-    kind: 'gauge', unit: 'By', attributes: ['run', 'device'], services: TRAINER,
+    kind: 'gauge', unit: 'By', attributes: ['run', 'device'], services: TRAINER, needsGpu: true,
     meaning: 'Memory of the GPU that computes; absent on a CPU, or where its driver does not tell',
   },
   'lunastream.demand': {

@@ -145,7 +145,7 @@ describe('a run that augments by itself', () => {
     const expected = (Object.keys(INSTRUMENTS) as InstrumentName[]).filter((name) =>
       isToldBy(name, 'trainer', 'local'),
     );
-    // No nodule need be found, nor one be called, by a run as short as this; and a CPU is no GPU.
+    // No nodule need be found, nor one be called, by a run as short as this; and there need be no GPU.
     const mayBeAbsent = new Set([
       'lunastream.run.best_epoch',
       'lunastream.epoch.precision',

@@ -1,0 +1,1 @@
+export { measureProductCeiling, type ProductCeiling, type ProductCeilingOptions } from './measure-ceiling.ts';
