@@ -152,6 +152,15 @@ describe('the tensor codec', () => {
     expect(frameSample({ ordinal: largest, result: { $case: 'sample', value } })).toBeDefined();
   });
 
+  it('writes whole messages after one that could not be written', () => {
+    const response = { ordinal: 3, result: undefined };
+    const expected = encodeSample(response);
+    const value = { shape: undefined, voxelsHu: Buffer.of(1), borderFraction: 0.5, voxelsChecksum: -1 };
+    const broken = { ...value, voxelType: VoxelType.FLOAT32 };
+    expect(() => encodeSample({ ordinal: 3, result: { $case: 'sample', value: broken } })).toThrow();
+    expect(encodeSample(response)).toEqual(expected);
+  });
+
   it('frames nothing that has no headroom, or no voxels', () => {
     const value = { code: ChunkErrorCode.DATA_LOSS, message: 'the scan went away' };
     expect(frameSample({ ordinal: 7, result: { $case: 'error', value } })).toBeUndefined();

@@ -55,7 +55,6 @@ export interface TensorCodec<Response> {
 }
 
 const NO_VOXELS = Buffer.alloc(0);
-const LONGEST_VARINT = 5;
 /** In front of a message: whether it is compressed, and its length as uint32, big-endian. */
 const FRAME_HEAD_BYTES = 5;
 
@@ -77,7 +76,8 @@ const withHeadroom = new WeakSet<Buffer>();
 /**
  * The voxels of `buffer`, which begin after VOXELS_HEADROOM_BYTES, as a field of a message that is encoded without
  * copying them: the other fields are written in front of them. `buffer` may be used again once gRPC has taken the
- * message, which it copies into a frame of its own; nobody else may use its headroom before.
+ * message, which is when `responseFrame` has been sent, or `responseSerialize` returned and copied; nobody else may use its
+ * headroom before.
  */
 export function voxelsAfterHeadroom(buffer: ArrayBuffer): Buffer {
   const voxels = Buffer.from(buffer, VOXELS_HEADROOM_BYTES);
@@ -93,30 +93,37 @@ export function tensorCodec<
   const { response, tensor, tensorCase, tensorField, voxelsField } = kind;
   const isTensor = (result: Response['result']): result is { $case: Case; value: Tensor } =>
     result?.$case === tensorCase;
-  const encode = <Message>(functions: MessageFunctions<Message>, message: Message) =>
-    functions.encode(message, encoder).finish();
-  /** All of the message but its voxels. */
-  const headOf = (value: Response, { voxelsHu, ...rest }: Tensor) => {
-    const outer = encode(response, { ...value, result: undefined });
-    const inner = encode(tensor, { ...rest, voxelsHu: NO_VOXELS } as unknown as Tensor);
-    const voxelsHead = fieldHead(voxelsField, voxelsHu.length);
-    const innerLength = inner.length + voxelsHead.length + voxelsHu.length;
-    return [outer, fieldHead(tensorField, innerLength), inner, voxelsHead];
+  const voxelsTag = tagOf(voxelsField);
+  /** All of the message but its voxels, which come last. */
+  const headOf = (value: Response, carried: Tensor) => {
+    const { length } = carried.voxelsHu;
+    const inner = written((writer) => tensor.encode({ ...carried, voxelsHu: NO_VOXELS }, writer));
+    const innerLength = inner.length + varintBytes(voxelsTag) + varintBytes(length) + length;
+    return written((writer) =>
+      response
+        .encode({ ...value, result: undefined }, writer)
+        .uint32(tagOf(tensorField))
+        .uint32(innerLength)
+        .raw(inner)
+        .uint32(voxelsTag)
+        .uint32(length),
+    );
   };
   return {
     responseSerialize: (value) => {
       const { result } = value;
-      if (!isTensor(result)) return Buffer.from(encode(response, value));
-      const { voxelsHu } = result.value;
+      if (!isTensor(result)) return Buffer.from(written((writer) => response.encode(value, writer)));
       const head = headOf(value, result.value);
-      return writeInFront(head, voxelsHu) ?? putTogether([...head, voxelsHu]);
+      const { voxelsHu } = result.value;
+      return writeInFront(head, voxelsHu, 0) ?? putTogether([head, voxelsHu]);
     },
     responseFrame: (value) => {
       const { result } = value;
       if (!isTensor(result) || !withHeadroom.has(result.value.voxelsHu)) return undefined;
-      const { voxelsHu } = result.value;
-      const head = headOf(value, result.value);
-      return writeInFront([frameHead(bytesOf(head) + voxelsHu.length), ...head], voxelsHu);
+      const frame = writeInFront(headOf(value, result.value), result.value.voxelsHu, FRAME_HEAD_BYTES);
+      frame?.writeUInt8(0);
+      frame?.writeUInt32BE(frame.length - FRAME_HEAD_BYTES, 1);
+      return frame;
     },
     responseDeserialize: (bytes) => {
       const outer = cutOut(bytes, tensorField);
@@ -128,23 +135,21 @@ export function tensorCodec<
   };
 }
 
-/** The message of `head` and `voxels` where they are, or undefined when there is no room in front of them. */
-function writeInFront(head: readonly Uint8Array[], voxels: Buffer): Buffer | undefined {
-  const headBytes = bytesOf(head);
-  if (!withHeadroom.has(voxels) || headBytes > voxels.byteOffset) return undefined;
-  const start = voxels.byteOffset - headBytes;
-  const message = Buffer.from(voxels.buffer, start, headBytes + voxels.length);
-  let at = 0;
-  for (const part of head) {
-    message.set(part, at);
-    at += part.length;
-  }
+/**
+ * `freeBytes`, then the message of `head` and `voxels`, where the voxels are; undefined when there is no room in front of
+ * them.
+ */
+function writeInFront(head: Uint8Array, voxels: Buffer, freeBytes: number): Buffer | undefined {
+  const start = voxels.byteOffset - head.length - freeBytes;
+  if (!withHeadroom.has(voxels) || start < 0) return undefined;
+  const message = Buffer.from(voxels.buffer, start, freeBytes + head.length + voxels.length);
+  message.set(head, freeBytes);
   return message;
 }
 
 /** The parts one behind the other, in memory that the next message uses too, where they fit into it. */
 function putTogether(parts: readonly Uint8Array[]): Buffer {
-  const length = bytesOf(parts);
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
   const message = length <= scratch.length ? scratch.subarray(0, length) : Buffer.allocUnsafe(length);
   let at = 0;
   for (const part of parts) {
@@ -154,26 +159,25 @@ function putTogether(parts: readonly Uint8Array[]): Buffer {
   return message;
 }
 
-function bytesOf(parts: readonly Uint8Array[]): number {
-  return parts.reduce((sum, { length }) => sum + length, 0);
-}
-
-/** What gRPC writes in front of a message that is not compressed. */
-function frameHead(messageBytes: number): Buffer {
-  const head = Buffer.alloc(FRAME_HEAD_BYTES);
-  head.writeUInt32BE(messageBytes, 1);
-  return head;
-}
-
-/** Tag and length of a length-delimited field. */
-function fieldHead(field: number, length: number): Buffer {
-  const head = Buffer.allocUnsafe(2 * LONGEST_VARINT);
-  let at = 0;
-  for (let value of [field * 8 + WireType.LengthDelimited, length]) {
-    for (; value >= 0x80; value = Math.floor(value / 0x80)) head[at++] = (value % 0x80) | 0x80;
-    head[at++] = value;
+/** What `write` writes, in memory of its own. */
+function written(write: (writer: BinaryWriter) => BinaryWriter): Uint8Array {
+  try {
+    return write(encoder).finish();
+  } catch (error) {
+    // Forgets what was written before the fault.
+    encoder.finish();
+    throw error;
   }
-  return head.subarray(0, at);
+}
+
+/** Of a length-delimited field. */
+function tagOf(field: number): number {
+  return field * 8 + WireType.LengthDelimited;
+}
+
+/** Bytes that a number below 2^32 takes as a varint. */
+function varintBytes(value: number): number {
+  return value === 0 ? 1 : Math.ceil((32 - Math.clz32(value)) / 7);
 }
 
 /** The last length-delimited field `number` of a message as a view, and a message of all the others. */

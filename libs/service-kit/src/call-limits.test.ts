@@ -1,17 +1,19 @@
-import { credentials, Metadata } from '@grpc/grpc-js';
+import { credentials, Metadata, type ServerInterceptingCall } from '@grpc/grpc-js';
 import { DatasetServiceClient } from '@lunastream/contracts';
 import { withTemporaryFolder } from '@lunastream/testing';
 import { once } from 'node:events';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { datasetService, page, pageNumber, summary, type DatasetAnswers } from '../test/dataset-service.ts';
 import { checkHealth } from '../test/platform-clients.ts';
 import { makeAuthority, TlsFolder } from '../test/tls-files.ts';
 import type { ConnectionSecurity } from './connection-security.ts';
-import type { ServerLimits } from './call-limits.ts';
+import { CallGuard, DEFAULT_LIMITS, type ServerLimits } from './call-limits.ts';
 import { callUnary } from './grpc-client.ts';
 import { failureOf, startInProcessServer } from './testing/index.ts';
+
+type InterceptingServerListener = Parameters<ServerInterceptingCall['start']>[0];
 
 async function serve(answers: DatasetAnswers, limits: Partial<ServerLimits>, security?: ConnectionSecurity) {
   const server = await startInProcessServer(datasetService(answers), {
@@ -142,4 +144,58 @@ describe('a client that holds memory', () => {
       socket.resume().on('error', () => undefined);
       await once(socket, 'close');
     }));
+});
+
+describe('the time that a client may leave an answer unread', () => {
+  const STALL_TIMEOUT_MS = 1000;
+
+  /** A guarded call, and by hand when its client takes what is sent. */
+  function guardedCall() {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const dropped = vi.fn();
+    const guard = new CallGuard({ ...DEFAULT_LIMITS, stallTimeoutMs: STALL_TIMEOUT_MS }, dropped);
+    const taken: (() => void)[] = [];
+    let listener: InterceptingServerListener | undefined;
+    const call = guard.interceptor(
+      { path: '/test/Stream', requestStream: false, responseStream: true } as never,
+      {
+        start: (given: InterceptingServerListener) => (listener = given),
+        sendMetadata: () => undefined,
+        sendMessage: (_message: unknown, callback: () => void) => taken.push(callback),
+        getPeer: () => 'peer',
+        getConnectionInfo: () => ({}),
+      } as never,
+    );
+    call.start({ onReceiveHalfClose: () => undefined, onCancel: () => undefined } as never);
+    listener!.onReceiveHalfClose();
+    const send = () => call.sendMessage({}, () => undefined);
+    return { send, take: () => taken.shift()!(), end: () => listener!.onCancel(), dropped };
+  }
+
+  it('begins with the latest message', () => {
+    const { send, take, dropped } = guardedCall();
+    for (let count = 0; count < 5; count++) {
+      send();
+      vi.advanceTimersByTime(STALL_TIMEOUT_MS - 1);
+      take();
+    }
+    send();
+    vi.advanceTimersByTime(STALL_TIMEOUT_MS - 1);
+    expect(dropped).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1);
+    expect(dropped).toHaveBeenCalledOnce();
+  });
+
+  it('does not pass while nothing waits, nor after the call', () => {
+    const { send, take, end, dropped } = guardedCall();
+    send();
+    take();
+    vi.advanceTimersByTime(10 * STALL_TIMEOUT_MS);
+    send();
+    vi.advanceTimersByTime(STALL_TIMEOUT_MS - 1);
+    end();
+    vi.advanceTimersByTime(10 * STALL_TIMEOUT_MS);
+    expect(dropped).not.toHaveBeenCalled();
+  });
 });

@@ -97,10 +97,10 @@ interface GuardedCallOptions extends ServerLimits {
 class GuardedCall extends ServerInterceptingCall {
   readonly #options: GuardedCallOptions;
   #requestTimer: NodeJS.Timeout | undefined;
-  /** One for all messages, started anew for each: a timer of its own would cost more than sending it. */
+  /** One for all messages, which looks how long the latest waits: a timer for each costs more than the look. */
   #stallTimer: NodeJS.Timeout | undefined;
-  /** Something is sent and not yet taken. */
-  #isReadingDue = false;
+  /** When what is not yet taken was sent; undefined while nothing waits. */
+  #unreadSinceMs: number | undefined;
 
   constructor(method: MethodDescriptor, call: ServerInterceptingCallInterface, options: GuardedCallOptions) {
     super(call, {
@@ -132,7 +132,7 @@ class GuardedCall extends ServerInterceptingCall {
   override sendMessage(...[message, callback]: Parameters<SendMessage>): void {
     this.#expectReading();
     super.sendMessage(message, () => {
-      this.#isReadingDue = false;
+      this.#unreadSinceMs = undefined;
       callback();
     });
   }
@@ -144,11 +144,18 @@ class GuardedCall extends ServerInterceptingCall {
 
   #expectReading(): void {
     clearTimeout(this.#requestTimer);
-    this.#isReadingDue = true;
-    if (this.#stallTimer !== undefined) return void this.#stallTimer.refresh();
-    const { stallTimeoutMs, onStall } = this.#options;
-    this.#stallTimer = setTimeout(() => {
-      if (this.#isReadingDue) onStall(`did not read its answer for ${stallTimeoutMs} ms`);
-    }, stallTimeoutMs).unref();
+    this.#unreadSinceMs = performance.now();
+    this.#stallTimer ??= this.#lookAfter(this.#options.stallTimeoutMs);
+  }
+
+  #lookAfter(delayMs: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.#stallTimer = undefined;
+      if (this.#unreadSinceMs === undefined) return;
+      const { stallTimeoutMs, onStall } = this.#options;
+      const leftMs = this.#unreadSinceMs + stallTimeoutMs - performance.now();
+      if (leftMs > 0) this.#stallTimer = this.#lookAfter(leftMs);
+      else onStall(`did not read its answer for ${stallTimeoutMs} ms`);
+    }, delayMs).unref();
   }
 }

@@ -2,6 +2,8 @@ import type { ServerWritableStream } from '@grpc/grpc-js';
 
 /** Responses of a stream that wait to be written. grpc-js itself asks to wait at sixteen, which may be large ones. */
 const MOST_UNSENT = 4;
+/** As many are left when the next are asked for: two at a time take one turn of the event loop. */
+const FEW_UNSENT = 2;
 
 /** Writes the responses of a stream as fast as its client takes them. */
 export class ResponseWriter<Response> {
@@ -37,7 +39,7 @@ export class ResponseWriter<Response> {
     this.#call.write(response, (error: unknown) => {
       this.#unsentCount--;
       if (error === undefined || error === null) this.#onSent?.(response);
-      this.#waiting?.resolve();
+      if (this.#unsentCount <= FEW_UNSENT) this.#waiting?.resolve();
     });
     return this.#unsentCount < MOST_UNSENT ? undefined : this.#room();
   }

@@ -36,6 +36,27 @@ describe('RawChunkMemory', () => {
     });
   });
 
+  it('lends several together: all of them as one by one, or none', () => {
+    const { memory, buffers } = memoryOf(2);
+    for (const key of ['a', 'b']) request(memory, key);
+    const before = memory.stats();
+    expect(memory.lendAll(['a', 'c', 'b'])).toBeUndefined();
+    expect(memory.stats()).toEqual(before);
+    const lent = memory.lendAll(['b', 'a', 'b'])!;
+    expect(lent.map(({ voxels }) => new Uint8Array(voxels))).toEqual([bytesOf(1), bytesOf(1), bytesOf(1)]);
+    expect(memory.stats()).toMatchObject({ hitCount: 3, missCount: before.missCount });
+    // b was asked for last: a goes, whose memory waits for its release.
+    for (const key of ['ccc', 'ccc']) request(memory, key);
+    expect(memory.stats().evictionCount).toBe(1);
+    expect(buffers.idleBytes).toBe(0);
+    memory.release(lent[1]!);
+    expect(buffers.idleBytes).toBe(CHUNK_BYTES);
+  });
+
+  it('lends nothing that it keeps nothing of', () => {
+    expect(memoryOf(0).memory.lendAll(['a'])).toBeUndefined();
+  });
+
   it('drops the least recently used for a chunk that was asked for after it', () => {
     const { memory } = memoryOf(2);
     for (const key of ['a', 'b', 'c', 'b']) request(memory, key);

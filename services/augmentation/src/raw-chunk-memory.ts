@@ -30,8 +30,8 @@ interface Entry extends RawChunk {
 }
 
 interface Requests {
-  readonly previous: number;
-  readonly latest: number;
+  previous: number;
+  latest: number;
 }
 
 /**
@@ -66,22 +66,20 @@ export class RawChunkMemory {
 
   /** The chunk kept under `key`, lent out, or undefined. */
   lend(key: string): RawChunk | undefined {
-    const latest = this.#requestCount++;
     const entry = this.#kept?.get(key);
-    this.#requestsOf.set(key, { previous: this.#requestsOf.get(key)?.latest ?? NEVER, latest });
-    if (entry === undefined) return undefined;
-    this.#hitCount++;
-    entry.lentCount++;
-    entry.lastRequest = latest;
-    return entry;
+    const latest = this.#noteRequest(key);
+    return entry === undefined ? undefined : this.#lendOut(entry, latest);
   }
 
-  /** The chunks kept under `keys`, all of them lent out, or undefined when one is missing: then nothing happened. */
+  /** The chunks kept under `keys`, all of them lent out, or undefined when one is missing: then none is. */
   lendAll(keys: readonly string[]): RawChunk[] | undefined {
-    const kept = this.#kept;
-    if (kept === undefined || !keys.every((key) => kept.has(key))) return undefined;
-    // Lending drops none.
-    return keys.map((key) => this.lend(key)!);
+    const entries: Entry[] = [];
+    for (const key of keys) {
+      const entry = this.#kept?.get(key);
+      if (entry === undefined) return undefined;
+      entries.push(entry);
+    }
+    return entries.map((entry, index) => this.#lendOut(entry, this.#noteRequest(keys[index]!)));
   }
 
   /** Copies the voxels of a chunk that `lend` did not have, keeps them under `key` when that pays, and lends them out. */
@@ -118,6 +116,26 @@ export class RawChunkMemory {
       sizeBytes: this.#kept?.calculatedSize ?? 0,
       limitBytes: this.#limitBytes,
     };
+  }
+
+  /** The number of this request for `key`. */
+  #noteRequest(key: string): number {
+    const latest = this.#requestCount++;
+    const requests = this.#requestsOf.get(key);
+    if (requests === undefined) {
+      this.#requestsOf.set(key, { previous: NEVER, latest });
+    } else {
+      requests.previous = requests.latest;
+      requests.latest = latest;
+    }
+    return latest;
+  }
+
+  #lendOut(entry: Entry, latest: number): RawChunk {
+    this.#hitCount++;
+    entry.lentCount++;
+    entry.lastRequest = latest;
+    return entry;
   }
 
   #keep(kept: LRUCache<string, Entry>, key: string, entry: Entry): void {

@@ -15,14 +15,29 @@ const expectedOf = (samples: readonly SampleReference[], shape = SHAPE) =>
 async function serveAtOnce() {
   const worker = await serve(undefined, KEPT_BYTES);
   worker.maker.isAtOnce = ({ augmentation }) => augmentation.noiseHu === 0;
-  const lend = vi.spyOn(worker.memory, 'lend');
-  const add = vi.spyOn(worker.memory, 'add');
-  const release = vi.spyOn(worker.memory, 'release');
-  const lentCount = () =>
-    lend.mock.results.filter(({ value }) => value !== undefined).length +
-    add.mock.calls.length -
-    release.mock.calls.length;
-  return { ...worker, lentCount };
+  const { memory } = worker;
+  const [lend, lendAll, add] = [
+    memory.lend.bind(memory),
+    memory.lendAll.bind(memory),
+    memory.add.bind(memory),
+  ];
+  let lentCount = 0;
+  const noted = <Lent>(lent: Lent, count: number): Lent => {
+    lentCount += count;
+    return lent;
+  };
+  vi.spyOn(memory, 'lend').mockImplementation((key) => {
+    const lent = lend(key);
+    return noted(lent, lent === undefined ? 0 : 1);
+  });
+  vi.spyOn(memory, 'lendAll').mockImplementation((keys) => {
+    const lent = lendAll(keys);
+    return noted(lent, lent?.length ?? 0);
+  });
+  vi.spyOn(memory, 'add').mockImplementation((key, voxelsHu) => noted(add(key, voxelsHu), 1));
+  const release = memory.release.bind(memory);
+  vi.spyOn(memory, 'release').mockImplementation((chunk) => noted(release(chunk), -1));
+  return { ...worker, lentCount: () => lentCount };
 }
 
 describe('AugmentationService.StreamSamples of chunks that the worker keeps, with nothing to be done to them', () => {
