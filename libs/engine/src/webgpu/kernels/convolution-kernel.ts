@@ -61,58 +61,72 @@ function plan(geometry: ConvolutionGeometry, options: ConvolutionOptions): Plan 
   };
 }
 
-/**
- * Gathers `depth` values of each row into workgroup memory. Loops of constant length over small arrays: drivers unroll them and
- * keep the arrays in registers, and those that compile for a CPU get little code.
- */
-function loadRows({ tile, rows, rowsToLoad, components, geometry, mask, affine }: Plan): string {
-  const { inputs, filter } = geometry;
+const numbers = (count: number): number[] => [...Array(count).keys()];
+const valueType = (components: 1 | 4) => (components === 4 ? 'vec4<f32>' : 'f32');
+
+/** A row's inputs for one tap, zero outside. */
+function gather({ components, geometry, mask, affine }: Plan): string {
+  const { inputs } = geometry;
   const zero = components === 4 ? 'vec4<f32>(0.0)' : '0.0';
   const behindBias = (taps(geometry) * inputs + 1) * geometry.outputs;
   const scaled = `weights[${behindBias}] * xAt(index) + weights[${behindBias + 1}]`;
   const read = affine === true ? scaled : 'xAt(index)';
   const taken = mask === true ? `select(${zero}, ${read}, maskAt(index) > ${zero})` : read;
-  const store =
-    components === 4
-      ? `for (var part = 0; part < 4; part++) {
-          tileRows[(step + part) * ${rows} + row * ${tile.threads} + lane] = value[part];
-        }`
-      : `tileRows[step * ${rows} + row * ${tile.threads} + lane] = value;`;
+  return `
+fn gather(at: vec3<i32>, sample: i32, channel: i32) -> ${valueType(components)} {
+  if (any(at < vec3<i32>(0)) || any(at >= uniforms.inputSides)) { return ${zero}; }
+  let index = (((sample * uniforms.inputSides.x + at.x) * uniforms.inputSides.y + at.y)
+    * uniforms.inputSides.z + at.z) * ${inputs / components} + channel;
+  return ${taken};
+}`;
+}
+
+/**
+ * Gathers `depth` values of each row into workgroup memory. What a thread keeps has names, not places in an array: so it stays
+ * in registers whatever the driver makes of loops.
+ */
+function loadRows({ tile, rows, rowsToLoad, components, geometry }: Plan): string {
+  const { inputs, filter } = geometry;
+  const loads = numbers(rowsToLoad).map((row) => {
+    const at = `row + ${row * tile.threads}`;
+    const store =
+      components === 4
+        ? numbers(4).map((part) => `tileRows[${at} + ${part * rows}] = value${row}[${part}];`)
+        : [`tileRows[${at}] = value${row};`];
+    return `
+      let value${row} = gather(corner${row} + tap, sample${row}, channel);
+      ${store.join(' ')}`;
+  });
   return `
     for (var step = 0; step < ${tile.depth}; step += ${components}) {
       let tapIndex = (k + step) / ${inputs};
       let channel = ((k + step) % ${inputs}) / ${components};
-      let isTap = tapIndex < ${volume(filter)};
-      let tap = vec3<i32>(
-        tapIndex / ${filter[1] * filter[2]}, (tapIndex / ${filter[2]}) % ${filter[1]}, tapIndex % ${filter[2]});
-      for (var row = 0; row < ${rowsToLoad}; row++) {
-        let at = corners[row] + tap;
-        var value = ${zero};
-        if (isTap && all(at >= vec3<i32>(0)) && all(at < uniforms.inputSides)) {
-          let index = (((samples[row] * uniforms.inputSides.x + at.x) * uniforms.inputSides.y + at.y)
-            * uniforms.inputSides.z + at.z) * ${inputs / components} + channel;
-          value = ${taken};
-        }
-        ${store}
-      }
+      // Beyond the last tap lies no input.
+      let tap = select(
+        vec3<i32>(-1000000),
+        vec3<i32>(tapIndex / ${filter[1] * filter[2]}, (tapIndex / ${filter[2]}) % ${filter[1]}, tapIndex % ${filter[2]}),
+        tapIndex < ${volume(filter)});
+      let row = step * ${rows} + lane;
+${loads.join('')}
     }`;
 }
 
 /** What is needed of each row that this thread gathers: once, before the sums. */
 function findRows({ geometry, tile, rowsToLoad }: Plan): string {
-  return `
-  var corners: array<vec3<i32>, ${rowsToLoad}>;
-  var samples: array<i32, ${rowsToLoad}>;
-  for (var row = 0; row < ${rowsToLoad}; row++) {
-    let position = rowStart + row * ${tile.threads} + lane;
-    let w = position % uniforms.outputSides.z;
-    let h = (position / uniforms.outputSides.z) % uniforms.outputSides.y;
-    let slice = position / (uniforms.outputSides.z * uniforms.outputSides.y);
-    samples[row] = slice / uniforms.outputSides.x;
-    let corner = vec3<i32>(slice % uniforms.outputSides.x, h, w) * ${vec3(geometry.strides)} - ${vec3(geometry.padding)};
-    // Rows beyond the last lie outside any input.
-    corners[row] = select(vec3<i32>(-1000000), corner, position < uniforms.positions);
-  }`;
+  const rows = numbers(rowsToLoad).map(
+    (row) => `
+  let position${row} = rowStart + ${row * tile.threads} + lane;
+  let w${row} = position${row} % uniforms.outputSides.z;
+  let h${row} = (position${row} / uniforms.outputSides.z) % uniforms.outputSides.y;
+  let slice${row} = position${row} / (uniforms.outputSides.z * uniforms.outputSides.y);
+  let sample${row} = slice${row} / uniforms.outputSides.x;
+  // Rows beyond the last lie outside any input.
+  let corner${row} = select(
+    vec3<i32>(-1000000),
+    vec3<i32>(slice${row} % uniforms.outputSides.x, h${row}, w${row}) * ${vec3(geometry.strides)} - ${vec3(geometry.padding)},
+    position${row} < uniforms.positions);`,
+  );
+  return rows.join('');
 }
 
 /** Where the weight for row k of the sum and an output channel lies. */
@@ -143,57 +157,63 @@ function loadWeights(kernel: Plan): string {
 /** Rows of a thread are `rowThreads` apart: neighbours read neighbouring values. */
 function multiply({ tile, rows, columnThreads }: Plan): string {
   const rowThreads = tile.threads / columnThreads;
-  const vectors = tile.columnsPerThread / 4;
+  const vectors = numbers(tile.columnsPerThread / 4);
+  const products = numbers(tile.rowsPerThread).map((row) => {
+    const sums = vectors.map(
+      (vector) => `sum${row}_${vector} = fma(value${row}, column${vector}, sum${row}_${vector});`,
+    );
+    return `
+      let value${row} = vec4<f32>(tileRows[step * ${rows} + ${row * rowThreads} + rowThread]);
+      ${sums.join(' ')}`;
+  });
   return `
     for (var step = 0; step < ${tile.depth}; step++) {
-      var columns: array<vec4<f32>, ${vectors}>;
-      for (var vector = 0; vector < ${vectors}; vector++) {
-        columns[vector] = tileColumns[step * ${tile.columns / 4} + columnThread * ${vectors} + vector];
-      }
-      for (var row = 0; row < ${tile.rowsPerThread}; row++) {
-        let value = vec4<f32>(tileRows[step * ${rows} + row * ${rowThreads} + rowThread]);
-        for (var vector = 0; vector < ${vectors}; vector++) {
-          sums[row * ${vectors} + vector] = fma(value, columns[vector], sums[row * ${vectors} + vector]);
-        }
-      }
+      let columnsAt = step * ${tile.columns / 4} + columnThread * ${vectors.length};
+      ${vectors.map((vector) => `let column${vector} = tileColumns[columnsAt + ${vector}];`).join(' ')}
+${products.join('')}
     }`;
 }
 
-function store(kernel: Plan): string {
-  const { tile, columnThreads, geometry, outputComponents, bias, relu } = kernel;
-  const rowThreads = tile.threads / columnThreads;
-  const vectors = tile.columnsPerThread / 4;
+/** Four columns of a row's sums, finished. */
+function storing({ geometry, outputComponents, bias, relu }: Plan): string {
   const { outputs } = geometry;
   const biasStart = taps(geometry) * geometry.inputs * outputs;
   const add = `
-      for (var part = 0; part < 4; part++) {
-        if (column + part < ${outputs}) { value[part] += weights[${biasStart} + column + part]; }
-      }`;
+  for (var part = 0; part < 4; part++) {
+    if (column + part < ${outputs}) { value[part] += weights[${biasStart} + column + part]; }
+  }`;
   const write =
     outputComponents === 4
       ? `if (column < ${outputs}) { setResult((position * ${outputs} + column) / 4, value); }`
       : `for (var part = 0; part < 4; part++) {
-          if (column + part < ${outputs}) { setResult(position * ${outputs} + column + part, value[part]); }
-        }`;
-  return `
-  for (var row = 0; row < ${tile.rowsPerThread}; row++) {
-    let position = rowStart + row * ${rowThreads} + rowThread;
-    for (var vector = 0; vector < ${vectors}; vector++) {
-      let column = columnStart + columnThread * ${tile.columnsPerThread} + vector * 4;
-      var value = sums[row * ${vectors} + vector];
-${bias === true ? add : ''}
-${relu === true ? '      value = max(value, vec4<f32>(0.0));' : ''}
-      if (position < uniforms.positions) { ${write} }
-    }
+    if (column + part < ${outputs}) { setResult(position * ${outputs} + column + part, value[part]); }
   }`;
+  return `
+fn finish(position: i32, column: i32, sum: vec4<f32>) {
+  if (position >= uniforms.positions) { return; }
+  var value = sum;
+${bias === true ? add : ''}
+${relu === true ? '  value = max(value, vec4<f32>(0.0));' : ''}
+  ${write}
+}`;
 }
 
 function convolutionCode(kernel: Plan): string {
   const { tile, rows, columnThreads, geometry } = kernel;
   const columnTiles = Math.ceil(geometry.outputs / tile.columns);
+  const rowThreads = tile.threads / columnThreads;
+  const sums = numbers(tile.rowsPerThread).flatMap((row) =>
+    numbers(tile.columnsPerThread / 4).map((vector) => ({ row, vector })),
+  );
+  const finishes = sums.map(
+    ({ row, vector }) =>
+      `finish(rowStart + ${row * rowThreads} + rowThread, columnsFrom + ${4 * vector}, sum${row}_${vector});`,
+  );
   return `
 var<workgroup> tileRows: array<f32, ${tile.depth * rows}>;
 var<workgroup> tileColumns: array<vec4<f32>, ${(tile.depth * tile.columns) / 4}>;
+${gather(kernel)}
+${storing(kernel)}
 fn main(thread: i32) {
   let lane = laneIndex();
   let rowStart = (groupIndex() / ${columnTiles}) * ${rows};
@@ -201,7 +221,7 @@ fn main(thread: i32) {
   let rowThread = lane / ${columnThreads};
   let columnThread = lane % ${columnThreads};
 ${findRows(kernel)}
-  var sums: array<vec4<f32>, ${(tile.rowsPerThread * tile.columnsPerThread) / 4}>;
+  ${sums.map(({ row, vector }) => `var sum${row}_${vector} = vec4<f32>(0.0);`).join(' ')}
   for (var k = 0; k < ${taps(geometry) * geometry.inputs}; k += ${tile.depth}) {
 ${loadRows(kernel)}
 ${loadWeights(kernel)}
@@ -209,7 +229,8 @@ ${loadWeights(kernel)}
 ${multiply(kernel)}
     workgroupBarrier();
   }
-${store(kernel)}
+  let columnsFrom = columnStart + columnThread * ${tile.columnsPerThread};
+  ${finishes.join('\n  ')}
 }`;
 }
 

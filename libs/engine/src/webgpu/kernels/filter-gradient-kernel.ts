@@ -131,55 +131,63 @@ function loadGradients({ tile, geometry, mask, outputComponents }: Plan): string
     }`;
 }
 
-/** A thread's rows come in fours, `rowThreads` fours apart. */
+const numbers = (count: number): number[] => [...Array(count).keys()];
+
+/** A thread's rows come in fours, `rowThreads` fours apart. Its sums have names: so they stay in registers. */
 function multiply({ tile, tileRows: rows }: Plan): string {
   const rowThreads = tile.threads / (tile.columns / tile.columnsPerThread);
-  const vectors = tile.columnsPerThread / 4;
+  const vectors = numbers(tile.columnsPerThread / 4);
+  const products = numbers(tile.rowsPerThread / 4).map((group) => {
+    const sums = numbers(4).flatMap((part) =>
+      vectors.map((vector) => {
+        const sum = `sum${group * 4 + part}_${vector}`;
+        return `${sum} = fma(vec4<f32>(values${group}[${part}]), column${vector}, ${sum});`;
+      }),
+    );
+    return `
+      let values${group} = tileRows[step * ${rows / 4} + ${group * rowThreads} + rowThread];
+      ${sums.join(' ')}`;
+  });
   return `
     for (var step = 0; step < ${tile.depth}; step++) {
-      var columns: array<vec4<f32>, ${vectors}>;
-      for (var vector = 0; vector < ${vectors}; vector++) {
-        columns[vector] = tileColumns[step * ${tile.columns / 4} + columnThread * ${vectors} + vector];
-      }
-      for (var group = 0; group < ${tile.rowsPerThread / 4}; group++) {
-        let values = tileRows[step * ${rows / 4} + group * ${rowThreads} + rowThread];
-        for (var part = 0; part < 4; part++) {
-          for (var vector = 0; vector < ${vectors}; vector++) {
-            let sum = (group * 4 + part) * ${vectors} + vector;
-            sums[sum] = fma(vec4<f32>(values[part]), columns[vector], sums[sum]);
-          }
-        }
-      }
+      let columnsAt = step * ${tile.columns / 4} + columnThread * ${vectors.length};
+      ${vectors.map((vector) => `let column${vector} = tileColumns[columnsAt + ${vector}];`).join(' ')}
+${products.join('')}
     }`;
 }
 
-function store({ tile, geometry, rows, outputComponents }: Plan): string {
-  const rowThreads = tile.threads / (tile.columns / tile.columnsPerThread);
-  const vectors = tile.columnsPerThread / 4;
+/** Four columns of a row's sums. */
+function storing({ geometry, rows, outputComponents }: Plan): string {
   const { outputs } = geometry;
   const write =
     outputComponents === 4
       ? `if (column < ${outputs}) { result[(at * ${outputs} + column) / 4] = value; }`
       : `for (var lastPart = 0; lastPart < 4; lastPart++) {
-          if (column + lastPart < ${outputs}) { result[at * ${outputs} + column + lastPart] = value[lastPart]; }
-        }`;
-  return `
-  for (var sum = 0; sum < ${tile.rowsPerThread * vectors}; sum++) {
-    let rowOfThread = sum / ${vectors};
-    let row = rowStart + ((rowOfThread / 4) * ${rowThreads} + rowThread) * 4 + rowOfThread % 4;
-    let column = columnStart + columnThread * ${tile.columnsPerThread} + (sum % ${vectors}) * 4;
-    let at = part * ${rows} + row;
-    let value = sums[sum];
-    if (part < uniforms.parts && row < ${rows}) { ${write} }
+    if (column + lastPart < ${outputs}) { result[at * ${outputs} + column + lastPart] = value[lastPart]; }
   }`;
+  return `
+fn finish(part: i32, row: i32, column: i32, value: vec4<f32>) {
+  if (part >= uniforms.parts || row >= ${rows}) { return; }
+  let at = part * ${rows} + row;
+  ${write}
+}`;
 }
 
 function filterGradientCode(kernel: Plan): string {
   const { tile, rowTiles, columnTiles } = kernel;
   const columnThreads = tile.columns / tile.columnsPerThread;
+  const rowThreads = tile.threads / columnThreads;
+  const sums = numbers(tile.rowsPerThread).flatMap((row) =>
+    numbers(tile.columnsPerThread / 4).map((vector) => ({ row, vector })),
+  );
+  const finishes = sums.map(({ row, vector }) => {
+    const of = `rowsFrom + ${Math.floor(row / 4) * rowThreads * 4 + (row % 4)}`;
+    return `finish(part, ${of}, columnsFrom + ${4 * vector}, sum${row}_${vector});`;
+  });
   return `
 var<workgroup> tileRows: array<vec4<f32>, ${(tile.depth * kernel.tileRows) / 4}>;
 var<workgroup> tileColumns: array<vec4<f32>, ${(tile.depth * tile.columns) / 4}>;
+${storing(kernel)}
 fn main(thread: i32) {
   let lane = laneIndex();
   let part = groupIndex() / ${rowTiles * columnTiles};
@@ -189,7 +197,7 @@ fn main(thread: i32) {
   let columnThread = lane % ${columnThreads};
   let first = part * uniforms.positionsOfPart;
   let end = min(first + uniforms.positionsOfPart, uniforms.positions);
-  var sums: array<vec4<f32>, ${(tile.rowsPerThread * tile.columnsPerThread) / 4}>;
+  ${sums.map(({ row, vector }) => `var sum${row}_${vector} = vec4<f32>(0.0);`).join(' ')}
   // The same number of rounds for all workgroups, as barriers want it.
   for (var round = 0; round < uniforms.positionsOfPart; round += ${tile.depth}) {
     let start = first + round;
@@ -199,7 +207,9 @@ ${loadGradients(kernel)}
 ${multiply(kernel)}
     workgroupBarrier();
   }
-${store(kernel)}
+  let rowsFrom = rowStart + rowThread * 4;
+  let columnsFrom = columnStart + columnThread * ${tile.columnsPerThread};
+  ${finishes.join('\n  ')}
 }`;
 }
 
