@@ -1,3 +1,4 @@
+import { EngineUnavailableError } from '@lunastream/engine';
 import { Command, CommanderError } from 'commander';
 import { augmentationSuite } from './augmentation-suite.ts';
 import { chunksSuite } from './chunks-suite.ts';
@@ -9,6 +10,9 @@ import { workerSuite } from './worker-suite.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_BAD_INPUT = 2;
+
+// As in the trainer: TensorFlow takes a GPU's memory as it needs it, and leaves PyTorch some.
+process.env['TF_FORCE_GPU_ALLOW_GROWTH'] ??= 'true';
 
 const program = new Command('bench')
   .description('Measures lunastream; medians of several rounds. Run it while nothing else runs.')
@@ -52,6 +56,7 @@ try {
   // Commander has written its own message and set the code.
   if (!(error instanceof CommanderError)) {
     process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = error instanceof PeerUnavailableError ? EXIT_BAD_INPUT : EXIT_FAILED;
+    const isMissing = error instanceof PeerUnavailableError || error instanceof EngineUnavailableError;
+    process.exitCode = isMissing ? EXIT_BAD_INPUT : EXIT_FAILED;
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { median, medianMs, quantile } from './measure.ts';
+import { median, medianMs, medianStepMs, quantile } from './measure.ts';
 
 describe('median()', () => {
   it('takes the middle value, or the mean of two', () => {
@@ -26,5 +26,26 @@ describe('medianMs()', () => {
     const ms = await medianMs(() => void calls++, { rounds: 3, minRoundMs: 0 });
     expect(calls).toBe(4);
     expect(ms).toBeGreaterThan(0);
+  });
+});
+
+describe('medianStepMs()', () => {
+  it('begins a step before the one before has ended, never two, and tells the time of one', async () => {
+    let clockMs = 0;
+    let under = 0;
+    let most = 0;
+    let last: Promise<unknown> = Promise.resolve();
+    // A device: steps take effect one after the other, 100 ms each.
+    const step = () => {
+      most = Math.max(most, ++under);
+      last = last.then(() => {
+        clockMs += 100;
+        under--;
+      });
+      return last;
+    };
+    expect(await medianStepMs(step, () => clockMs)).toBe(100);
+    expect(most).toBe(2);
+    expect(under).toBe(0);
   });
 });

@@ -45,3 +45,33 @@ export async function medianMs(
   while (times.length < rounds) times.push(await round());
   return median(times);
 }
+
+const STEP_ROUNDS = 5;
+const LEAST_ROUND_MS = 250;
+
+/**
+ * Median milliseconds of a step where, as in the trainer, the next one is begun before the one before has ended: of rounds of several
+ * steps, after two that warm up.
+ */
+export async function medianStepMs(
+  step: () => Promise<unknown>,
+  nowMs = () => performance.now(),
+): Promise<number> {
+  await step();
+  const startMs = nowMs();
+  await step();
+  const steps = Math.max(2, Math.ceil(LEAST_ROUND_MS / Math.max(1, nowMs() - startMs)));
+  const times: number[] = [];
+  while (times.length < STEP_ROUNDS) {
+    const roundMs = nowMs();
+    let under = step();
+    for (let index = 1; index < steps; index++) {
+      const next = step();
+      await under;
+      under = next;
+    }
+    await under;
+    times.push((nowMs() - roundMs) / steps);
+  }
+  return median(times);
+}
