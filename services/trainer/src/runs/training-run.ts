@@ -11,7 +11,6 @@ import {
   epochLogLines,
   epochStartLine,
   epochWarnings,
-  isBetter,
   overfittingWarning,
   scoreOf,
   summarizeEpoch,
@@ -23,6 +22,7 @@ import { voxelCount } from '@lunastream/volume';
 import { BatchBuffers, type BatchMemory } from '../supply/batch-buffers.ts';
 import { BatchLoader, type LoadedBatch } from '../supply/batch-loader.ts';
 import { batchSteps } from './batch-steps.ts';
+import { BestEpoch } from './best-epoch.ts';
 import type { Clock } from '../clock.ts';
 import type { TrainingDataset } from '../dataset-client.ts';
 import { CLASS_NAMES, datasetLines } from './dataset-lines.ts';
@@ -106,13 +106,11 @@ export class TrainingRun {
   readonly #training: readonly Candidate[];
   readonly #validation: readonly Candidate[];
   readonly #buffers: BatchBuffers;
+  readonly #best: BestEpoch;
   /** The pass in work, then those whose samples are already on their way. */
   readonly #opened: OpenPass[] = [];
   #passes: Generator<Pass, void, undefined> | undefined;
   #samplesSeen = 0;
-  #bestEpoch = 0;
-  #bestScore: number | undefined;
-  #validationsSinceBest = 0;
   #stallMs = 0;
   #busyMs = 0;
 
@@ -120,6 +118,7 @@ export class TrainingRun {
     this.#parts = parts;
     this.#training = parts.split.training;
     this.#validation = parts.split.validation;
+    this.#best = new BestEpoch(parts.settings.score);
     const { batchSize, chunkShape } = parts.settings;
     const batchLength = batchSize * voxelCount(chunkShape);
     this.#buffers = new BatchBuffers(batchLength, parts.sampleBufferBytes, parts.batchMemory);
@@ -133,7 +132,7 @@ export class TrainingRun {
 
   /** Epoch of the best checkpoint so far; 0 while there is none. */
   get bestEpoch(): number {
-    return this.#bestEpoch;
+    return this.#best.epoch;
   }
 
   /** Share of the time in passes that the engine spent waiting for samples, 0..1. */
@@ -167,8 +166,8 @@ export class TrainingRun {
       for (const opened of this.#opened) closePass(opened, new Error('the run ended'));
       this.#buffers.close();
     }
-    this.#line(this.#closingLine());
-    return { bestEpoch: this.#bestEpoch, stallFraction: this.stallFraction };
+    this.#line(this.#best.sentence());
+    return { bestEpoch: this.#best.epoch, stallFraction: this.stallFraction };
   }
 
   /** Every pass that is left, in order, each planned when it is wanted. */
@@ -229,7 +228,7 @@ export class TrainingRun {
   /** Whether the run ends after `epoch`, although others are left. */
   #stopsEarly(epoch: number): boolean {
     const { earlyStop, epochs, score } = this.#parts.settings;
-    if (earlyStop === 0 || epoch === epochs || this.#validationsSinceBest < earlyStop) return false;
+    if (earlyStop === 0 || epoch === epochs || this.#best.validationsSince < earlyStop) return false;
     this.#line(
       `Stopped early after epoch ${epoch} of ${epochs}: ${score} was not better in ${earlyStop} validations`,
     );
@@ -254,7 +253,7 @@ export class TrainingRun {
     await folder.truncateEpochs(epoch);
     for (const record of await folder.readEpochs()) {
       journal.add({ kind: 'scores', record });
-      if (record.split === 'val') this.#noteScore(record.epoch, scoreOf(record, settings.score));
+      if (record.split === 'val') this.#best.note(record.epoch, scoreOf(record, settings.score));
     }
     const place = doneInEpoch === 0 ? '' : `, in epoch ${epoch + 1} after ${doneInEpoch} samples`;
     this.#line(`Resumed after epoch ${epoch} of ${settings.epochs}${place}, ${samplesSeen} samples seen`);
@@ -421,7 +420,7 @@ export class TrainingRun {
     if (validated !== undefined) {
       const predictions = formatPredictions(this.#validation, validated);
       await folder.writePredictions('last', predictions);
-      if (this.#noteScore(epoch, scoreOf(validated.summary, settings.score))) {
+      if (this.#best.note(epoch, scoreOf(validated.summary, settings.score))) {
         await folder.writePredictions('best', predictions);
         await folder.writeCheckpoint('best', checkpoint);
       }
@@ -432,7 +431,7 @@ export class TrainingRun {
     await observer.epochDone({
       trained: trained.summary,
       validated: validated?.summary,
-      bestEpoch: this.#bestEpoch,
+      bestEpoch: this.#best.epoch,
       engine: {
         device: engine.device,
         memoryBytes: await engine.memoryBytes(),
@@ -440,23 +439,6 @@ export class TrainingRun {
       },
       isOverfitting: overfitting !== undefined,
     });
-  }
-
-  /** Remembers the best epoch; tells whether `epoch` is the new best. */
-  #noteScore(epoch: number, score: number | undefined): boolean {
-    this.#validationsSinceBest++;
-    if (!isBetter(score, this.#bestScore)) return false;
-    this.#validationsSinceBest = 0;
-    this.#bestScore = score;
-    this.#bestEpoch = epoch;
-    return true;
-  }
-
-  #closingLine(): string {
-    const { score } = this.#parts.settings;
-    return this.#bestEpoch === 0
-      ? `No best epoch: ${score} was undefined in every validation`
-      : `Best ${score} ${this.#bestScore?.toFixed(4)} in epoch ${this.#bestEpoch}`;
   }
 
   #line(text: string, level: 'INFO' | 'WARNING' = 'INFO'): void {
