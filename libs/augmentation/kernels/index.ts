@@ -1,7 +1,7 @@
 /** Kernels of @lunastream/augmentation. `src/kernels.ts` describes them to TypeScript. */
 export { clearDisplacement, displacementBytes, setDisplacement } from './displacement';
 export { resampleGeneral } from './general';
-export { checksum, wereFinite, widenInt16 } from './inspect';
+export { checksum, plainSum, wereFinite, widenInt16 } from './inspect';
 export { resampleColumns, resampleSlicesOfFloat32, resampleSlicesOfInt16 } from './in-plane';
 export { makeWords, setNoise } from './noise';
 export { setIntensity, setSample, tileMemoryBytes } from './sample-tile';

@@ -13,10 +13,19 @@ const EXPONENT_OF_FLOATS: u32 = 0x7f800000;
 const EXPONENT_OF_HALVES: u16 = 0x7c00;
 
 let isAllFinite: bool = true;
+let latestPlainSum: u32 = 0;
 
 /** Whether the values of the latest `checksum` were all finite. */
 export function wereFinite(): bool {
   return isAllFinite;
+}
+
+/**
+ * The sum of the words of the latest `checksum`, each times the weight of its place in its vector only: what the checksum
+ * grows by, times STEP, for each vector that follows. So bytes may be looked at piece by piece.
+ */
+export function plainSum(): u32 {
+  return latestPlainSum;
 }
 
 /** The checksum of the bytes from `at` to `end`, a whole number of vectors; float16 or float32 inside. */
@@ -91,11 +100,15 @@ export function widenInt16(source: usize, at: usize, end: usize): u32 {
 
 /** A word is in as many of the sums as there are vectors from its own to the last. */
 function weightedSum(sums: v128, sumsOfSums: v128): u32 {
-  const weighted = i32x4.add(sums, i32x4.mul(sumsOfSums, i32x4.splat(STEP)));
+  latestPlainSum = sumByPlace(sums);
+  return sumByPlace(i32x4.add(sums, i32x4.mul(sumsOfSums, i32x4.splat(STEP))));
+}
+
+function sumByPlace(words: v128): u32 {
   return (
-    i32x4.extract_lane(weighted, 0) +
-    3 * i32x4.extract_lane(weighted, 1) +
-    5 * i32x4.extract_lane(weighted, 2) +
-    7 * i32x4.extract_lane(weighted, 3)
+    i32x4.extract_lane(words, 0) +
+    3 * i32x4.extract_lane(words, 1) +
+    5 * i32x4.extract_lane(words, 2) +
+    7 * i32x4.extract_lane(words, 3)
   );
 }

@@ -24,5 +24,6 @@ export {
 } from './errors.ts';
 export { marginFor } from './margin.ts';
 export { mixLabels, mixSamples } from './mixup.ts';
+export { ArrivalMemory, ArrivingVoxels } from './arriving-voxels.ts';
 export { VoxelInspector, type InspectedVoxels } from './voxel-inspector.ts';
 export { sampleTransform, type PerAxis, type SampleKey, type SampleTransform } from './sample-transform.ts';

@@ -39,6 +39,7 @@ export interface Kernels {
   readonly clearDisplacement: () => void;
   /** A signed 32-bit number. */
   readonly checksum: (at: Address, end: Address, isFloat16: boolean) => number;
+  readonly plainSum: () => number;
   readonly wereFinite: () => number;
   /** A signed 32-bit number. */
   readonly widenInt16: (source: Address, at: Address, end: Address) => number;

@@ -16,18 +16,23 @@ function readerOf(wantsPlaces = true) {
   const read: StreamSamplesResponse[] = [];
   let placed: { head: StreamSamplesResponse; memory: Buffer } | undefined;
   let placedCount = 0;
+  let isDropped = false;
+  let looked: Buffer[] = [];
   const reader = createSampleReader({
     place: (head, voxelBytes) => {
       if (!wantsPlaces) return undefined;
       placed = { head, memory: Buffer.from(new SharedArrayBuffer(voxelBytes + 2)).fill(GUARD) };
       return placed.memory.subarray(1, 1 + voxelBytes);
     },
+    voxels: (bytes, start, end) => looked.push(Buffer.from(bytes.subarray(start, end))),
     placed: () => {
       placedCount++;
       const { head, memory } = placed!;
       expect([memory[0], memory.at(-1)]).toEqual([GUARD, GUARD]);
       const value = { ...(head.result!.value as Sample), voxelsHu: Buffer.from(memory.subarray(1, -1)) };
       read.push({ ...head, result: { $case: 'sample', value } });
+      if (!isDropped) expect(Buffer.concat(looked)).toEqual(value.voxelsHu);
+      looked = [];
     },
     message: (response) => {
       const { result } = response;
@@ -52,7 +57,11 @@ function readerOf(wantsPlaces = true) {
     }
     reader.end();
   };
-  return { reader, read, give, memory: () => placed!.memory, placedCount: () => placedCount };
+  const drop = () => {
+    isDropped = true;
+    reader.drop();
+  };
+  return { reader, drop, read, give, memory: () => placed!.memory, placedCount: () => placedCount };
 }
 
 const size = fc.nat({ max: 0xffff_ffff });
@@ -181,12 +190,12 @@ describe('a TensorReader', () => {
   });
 
   it('writes nothing more to a place once its voxels are dropped', () => {
-    const { reader, memory, placedCount } = readerOf();
+    const { reader, drop, memory, placedCount } = readerOf();
     const message = Buffer.concat([ORDINAL_3, field(2, Buffer.concat([CHECKSUM, field(2, VOXELS)]))]);
     reader.begin(message.length);
     reader.bytes(message, 0, 200);
     const before = Buffer.from(memory());
-    reader.drop();
+    drop();
     reader.bytes(message, 200, message.length);
     reader.end();
     expect(Buffer.from(memory())).toEqual(before);

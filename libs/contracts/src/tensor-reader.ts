@@ -8,6 +8,8 @@ export interface TensorSink<Response> {
    * long; or undefined to get the message whole.
    */
   place(head: Response, voxelBytes: number): Uint8Array | undefined;
+  /** The next of the voxels that get a place: `bytes` from `start` to `end`, which hold them until this returns. */
+  voxels(bytes: Buffer, start: number, end: number): void;
   /** The voxels are all where `place` wanted them. */
   placed(): void;
   /** A message that was not placed. Its voxels are a view of memory that the next message uses again. */
@@ -112,6 +114,8 @@ export class TensorReader<
   /** Into shared memory `set` and `copy` go byte by byte where alignments differ; `fill` is one memcpy. */
   #take(bytes: Buffer, start: number, end: number): void {
     const from = this.#at;
+    // First, while they are in the nearest cache.
+    if (this.#isPlaced) this.#sink.voxels(bytes, start, end);
     this.#at += end - start;
     this.#target!.fill(bytes.subarray(start, end), from, this.#at);
   }

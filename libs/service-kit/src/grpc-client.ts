@@ -57,6 +57,12 @@ export interface ConnectOptions {
   readonly serverName?: string;
 }
 
+/** How a client of bulk streams connects; all of it has a default. */
+export interface BulkConnectOptions extends ConnectOptions {
+  /** What connections without TLS are read into, where their bytes are wanted there; several clients may share it. */
+  readonly receiveBuffer?: Buffer;
+}
+
 /**
  * Makes a client of `address` ("host:port") with our channel options. Connects when first used.
  * @throws InsecureConnectionError when the connection would leave this machine without TLS, and that is not allowed.
@@ -83,7 +89,7 @@ export function createClient<Client>(
  */
 export function createBulkClient(
   address: string,
-  { security = LOOPBACK_ONLY, serverName = nameOf(address) }: ConnectOptions = {},
+  { security = LOOPBACK_ONLY, serverName = nameOf(address), receiveBuffer }: BulkConnectOptions = {},
 ): BulkClient {
   const limits = {
     windowBytes: BULK_WINDOW_BYTES,
@@ -91,7 +97,7 @@ export function createBulkClient(
     keepaliveTimeMs: KEEPALIVE_TIME_MS,
     keepaliveTimeoutMs: KEEPALIVE_TIMEOUT_MS,
   };
-  return new BulkClient({ address, security, serverName, limits });
+  return new BulkClient({ address, security, serverName, receiveBuffer, limits });
 }
 
 /** TLS names no numbers (RFC 6066, section 3): 127.0.0.1 is asked for as "localhost". */

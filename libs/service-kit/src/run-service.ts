@@ -54,8 +54,8 @@ export interface ServiceContext extends HandlerContext {
    * @throws InsecureConnectionError when `address` is beyond this machine, without TLS.
    */
   connect<Client>(Constructor: ClientConstructor<Client>, address: string, serverName?: string): Client;
-  /** As `connect`, for server streams of large messages. */
-  connectBulk(address: string, serverName?: string): BulkClient;
+  /** As `connect`, for server streams of large messages; they are read into `receiveBuffer` where there is no TLS. */
+  connectBulk(address: string, receiveBuffer: Buffer, serverName?: string): BulkClient;
   /** What the service tells of itself. */
   readonly telemetry: Telemetry;
 }
@@ -189,8 +189,10 @@ async function serve<S extends Settings>(
     telemetry,
     connect: (Constructor, address, serverName) =>
       createClient(Constructor, address, { security, ...(serverName === undefined ? {} : { serverName }) }),
-    connectBulk: (address, serverName) =>
-      createBulkClient(address, { security, ...(serverName === undefined ? {} : { serverName }) }),
+    connectBulk: (address, receiveBuffer, serverName) => {
+      const named = serverName === undefined ? {} : { serverName };
+      return createBulkClient(address, { security, receiveBuffer, ...named });
+    },
   });
   const { listen, maxCalls, stallTimeoutMs, ...drainOptions } = config as unknown as CommonConfig;
   try {

@@ -68,6 +68,7 @@ function deliver(response: StreamSamplesResponse, receiver: SampleReceiver): voi
   const head = { ...rest, voxelsHu: Buffer.alloc(0) };
   const place = receiver.place({ ordinal, result: { $case: 'sample', value: head } }, voxelsHu.length);
   if (place === undefined) return receiver.message(response);
+  receiver.voxels(voxelsHu, 0, voxelsHu.length);
   place.set(voxelsHu);
   receiver.placed();
 }

@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js';
-import { NO_AUGMENTATION } from '@lunastream/augmentation';
+import { ArrivalMemory, NO_AUGMENTATION } from '@lunastream/augmentation';
 import type { ServerAddress } from '@lunastream/service-kit';
 import { xyzMm } from '@lunastream/volume';
 import { vi } from 'vitest';
@@ -38,7 +38,7 @@ export function leaseBench(
     workers.find((worker) => worker.address === address)!.client;
   const pool = new WorkerPool({ leasesPerWorker, connect });
   pool.setServers(addresses.map(serverAt));
-  const scheduler = new LeaseScheduler(pool, leaseOptions);
+  const scheduler = new LeaseScheduler(pool, leaseOptions, new ArrivalMemory(2 ** 16));
   const warnings: string[] = [];
   const open = (plan: SamplePlan) =>
     scheduler.open(plan, { warn: (sentence) => warnings.push(sentence), ask: (_firstOrdinal, ask) => ask() });

@@ -19,6 +19,8 @@ export interface BulkClientOptions {
   readonly security: ConnectionSecurity;
   /** Name that the server's certificate must have, where `address` is only the number that the name stands for. */
   readonly serverName: string | undefined;
+  /** What connections without TLS are read into, where their bytes are wanted there; several clients may share it. */
+  readonly receiveBuffer?: Buffer | undefined;
   readonly limits: ConnectionLimits & {
     /** Longest message that is taken. */
     readonly maxMessageBytes: number;
@@ -90,8 +92,9 @@ export class BulkClient {
 
   #connect(): BulkConnection {
     if (this.#connection?.isUsable === true) return this.#connection;
-    const { address, security, serverName, limits } = this.#options;
-    this.#connection = new BulkConnection({ address, tls: security.tls, serverName }, limits);
+    const { address, security, serverName, receiveBuffer, limits } = this.#options;
+    const destination = { address, tls: security.tls, serverName, receiveBuffer };
+    this.#connection = new BulkConnection(destination, limits);
     if (this.#isClosed) this.#connection.destroy(new Error('the client was closed'));
     return this.#connection;
   }

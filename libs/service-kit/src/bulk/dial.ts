@@ -11,6 +11,8 @@ export interface Destination {
   readonly tls: TlsWatcher | undefined;
   /** Name that the server's certificate must have, where it is not the host of `address`. */
   readonly serverName: string | undefined;
+  /** What connections without TLS are read into; several may share it. Undefined for memory of this module. */
+  readonly receiveBuffer: Buffer | undefined;
 }
 
 /** Receives `length` bytes of a connection, the first of `bytes`, which hold them until this returns. */
@@ -20,8 +22,8 @@ const CONNECT_TIMEOUT_MS = 20_000;
 const RECEIVE_BYTES = 2 ** 18;
 
 /**
- * What every connection without TLS is read into, since whoever receives takes the bytes before the next are read. Memory of
- * its own for each read is what most of the time of receiving goes into: it comes from the system and is garbage soon.
+ * One for all connections, since whoever receives takes the bytes before the next are read. Memory of its own for each read is
+ * what most of the time of receiving goes into: it comes from the system and is garbage soon.
  */
 let received: Buffer | undefined;
 
@@ -53,8 +55,8 @@ export function dial(destination: Destination, onBytes: OnBytes): Dialled {
   return { socket, connected };
 }
 
-function dialPlain({ address }: Destination, onBytes: OnBytes): Socket {
-  const buffer = (received ??= Buffer.allocUnsafeSlow(RECEIVE_BYTES));
+function dialPlain({ address, receiveBuffer }: Destination, onBytes: OnBytes): Socket {
+  const buffer = receiveBuffer ?? (received ??= Buffer.allocUnsafeSlow(RECEIVE_BYTES));
   const callback = (length: number) => {
     onBytes(buffer, length);
     return true;

@@ -1,3 +1,4 @@
+import { ArrivalMemory } from '@lunastream/augmentation';
 import {
   AugmentationServiceService,
   type AugmentationServiceServer,
@@ -64,6 +65,13 @@ function begin({ request, receiver }: OpenLease, ordinal: number) {
   return { place, voxelsHu };
 }
 
+/** Sends all voxels of a sample that has a place. */
+function finish({ receiver }: OpenLease, place: Uint8Array, voxels: Buffer): void {
+  receiver.voxels(voxels, 0, voxels.length);
+  place.set(voxels);
+  receiver.placed();
+}
+
 describe('a sample whose voxels are arriving', () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: [...FAKE_TIMERS.toFake] });
@@ -81,10 +89,12 @@ describe('a sample whose voxels are arriving', () => {
       .fill(0, target)
       .then(() => (isFilled = true));
     const { place, voxelsHu } = begin(leases[0]!, 0);
+    leases[0]!.receiver.voxels(voxelsHu, 0, 3);
     place!.set(voxelsHu.subarray(0, 3));
     await settle();
     expect(isFilled).toBe(false);
     expect(scheduler.counts.samples).toBe(0);
+    leases[0]!.receiver.voxels(voxelsHu, 3, voxelsHu.length);
     place!.set(voxelsHu);
     leases[0]!.receiver.placed();
     await filled;
@@ -110,9 +120,9 @@ describe('a sample whose voxels are arriving', () => {
     const target = places(1);
     const filled = open(planOf(1)).fill(0, target);
     const { place, voxelsHu } = begin(leases[0]!, 0);
-    place!.set(voxelsHu);
-    place![1] = 7;
-    leases[0]!.receiver.placed();
+    const wrong = Buffer.from(voxelsHu);
+    wrong[1] = 7;
+    finish(leases[0]!, place!, wrong);
     await filled;
     expect(leases[0]!.isCancelled).toBe(true);
     expect(warnings).toEqual([
@@ -142,8 +152,7 @@ describe('a sample whose voxels are arriving', () => {
     expect(scheduler.counts).toMatchObject({ samples: 1, duplicateSamples: 1, wrongSamples: 0 });
 
     const { place, voxelsHu } = begin(lease, 1);
-    place!.set(voxelsHu);
-    lease.receiver.placed();
+    finish(lease, place!, voxelsHu);
     hedge.receiver.message(sampleAnswer(hedge.request, 1));
     await filled;
     expect(ordinalsIn(target)).toEqual([0, 1]);
@@ -186,13 +195,14 @@ describe('samples over the wire', () => {
   }
 
   function benchOf(addresses: readonly string[]) {
+    const arrivals = new ArrivalMemory(2 ** 18);
     const pool = new WorkerPool({
       leasesPerWorker: 2,
-      connect: ({ address }) => sampleClient(createBulkClient(address)),
+      connect: ({ address }) => sampleClient(createBulkClient(address, { receiveBuffer: arrivals.bytes })),
     });
     pool.setServers(addresses.map(serverAt));
     onTestFinished(() => pool.close());
-    return new LeaseScheduler(pool, { leaseSize: 4, hedgeAfterMs: 60_000 });
+    return new LeaseScheduler(pool, { leaseSize: 4, hedgeAfterMs: 60_000 }, arrivals);
   }
 
   const all = ({ samples, ...request }: StreamSamplesRequest) =>

@@ -1,3 +1,4 @@
+import type { ArrivalMemory } from '@lunastream/augmentation';
 import { LeaseSession, type LeaseOptions } from './lease-session.ts';
 import { newLeaseCounts, type LeaseCounts } from './lease-counts.ts';
 import type { SamplePlan, SampleSource, SampleSourceEvents, SampleStream } from './sample-source.ts';
@@ -13,10 +14,13 @@ import type { WorkerPool } from './worker-pool.ts';
 export class LeaseScheduler implements SampleSource {
   readonly #workers: WorkerPool;
   readonly #options: LeaseOptions;
+  readonly #arrivals: ArrivalMemory;
   readonly #counts = newLeaseCounts();
 
-  constructor(workers: WorkerPool, options: LeaseOptions) {
+  /** @param arrivals Where samples are received, so that they are looked at without being copied. */
+  constructor(workers: WorkerPool, options: LeaseOptions, arrivals: ArrivalMemory) {
     this.#workers = workers;
+    this.#arrivals = arrivals;
     this.#options = options;
   }
 
@@ -33,6 +37,7 @@ export class LeaseScheduler implements SampleSource {
     return new LeaseSession({
       workers: this.#workers,
       options: this.#options,
+      arrivals: this.#arrivals,
       counts: this.#counts,
       plan,
       events,

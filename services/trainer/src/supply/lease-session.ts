@@ -1,4 +1,5 @@
 import { status } from '@grpc/grpc-js';
+import { ArrivingVoxels, type ArrivalMemory } from '@lunastream/augmentation';
 import type { Sample, StreamSamplesRequest, StreamSamplesResponse } from '@lunastream/contracts';
 import { errorText, isServiceError } from '@lunastream/service-kit';
 import { voxelCount } from '@lunastream/volume';
@@ -26,6 +27,7 @@ const MEAN_WEIGHT = 0.1;
 export interface LeaseSessionParts {
   readonly workers: WorkerPool;
   readonly options: LeaseOptions;
+  readonly arrivals: ArrivalMemory;
   readonly counts: LeaseCounts;
   readonly plan: SamplePlan;
   readonly events: SampleSourceEvents;
@@ -160,12 +162,15 @@ export class LeaseSession implements SampleStream {
 
   #lease(worker: PooledWorker, ordinals: readonly number[]): void {
     for (const ordinal of ordinals) this.#holders[ordinal]!++;
-    const { counts, options, plan, events } = this.#parts;
+    const { counts, options, plan, events, arrivals } = this.#parts;
     counts.leases++;
     worker.sent.leases++;
     counts.openLeases++;
     const overdueMs = Math.max(options.hedgeAfterMs, SLOW_FACTOR * this.#meanLeaseMs);
-    const ask = () => new Lease(worker, toRequest(plan, ordinals), { overdueMs, events: this.#leaseEvents });
+    const ask = () =>
+      new Lease(worker, toRequest(plan, ordinals), {
+        ...{ overdueMs, events: this.#leaseEvents, voxels: new ArrivingVoxels(arrivals) },
+      });
     const lease = events.ask(ordinals[0]!, ask);
     this.#leases.add(lease);
   }
@@ -190,6 +195,7 @@ export class LeaseSession implements SampleStream {
     const place = this.#places.placeFor(ordinal, sample, voxelBytes);
     if (place === undefined) return undefined;
     lease.arriving = { ordinal, sample };
+    lease.voxels.begin();
     this.#arriving.set(ordinal, lease);
     return place;
   }
@@ -201,7 +207,7 @@ export class LeaseSession implements SampleStream {
     lease.arriving = undefined;
     this.#arriving.delete(ordinal);
     this.#parts.workers.noteAnswer(lease.worker);
-    const fault = this.#places.accept(ordinal, sample);
+    const fault = this.#places.accept(ordinal, sample, lease.voxels.end());
     if (fault !== undefined) return this.#quarantine(lease, ordinal, fault);
     this.#count(lease, ordinal, sample, this.#sampleBytes);
   }

@@ -1,3 +1,4 @@
+import type { ArrivingVoxels } from '@lunastream/augmentation';
 import type { Sample, StreamSamplesRequest, StreamSamplesResponse } from '@lunastream/contracts';
 import type { SampleCall } from './sample-client.ts';
 import type { PooledWorker } from './worker-pool.ts';
@@ -15,6 +16,14 @@ export interface LeaseEvents {
   end(lease: Lease, error: unknown): void;
 }
 
+/** What a lease is made of. */
+export interface LeaseParts {
+  /** It is overdue when it is open for as long, and again each time after. */
+  readonly overdueMs: number;
+  readonly events: LeaseEvents;
+  readonly voxels: ArrivingVoxels;
+}
+
 /** Ordinals that one worker was asked for, while its stream is open. */
 export class Lease {
   readonly worker: PooledWorker;
@@ -26,6 +35,8 @@ export class Lease {
   isHedged = false;
   /** The sample whose voxels are on their way to its place. */
   arriving: { readonly ordinal: number; readonly sample: Sample } | undefined;
+  /** Looks at those voxels. */
+  readonly voxels: ArrivingVoxels;
   readonly #events: LeaseEvents;
   readonly #call: SampleCall;
   readonly #overdueTimer: NodeJS.Timeout;
@@ -35,9 +46,10 @@ export class Lease {
   constructor(
     worker: PooledWorker,
     request: StreamSamplesRequest,
-    { overdueMs, events }: { readonly overdueMs: number; readonly events: LeaseEvents },
+    { overdueMs, events, voxels }: LeaseParts,
   ) {
     this.worker = worker;
+    this.voxels = voxels;
     this.ordinals = request.samples.map(({ ordinal }) => ordinal);
     this.owed = new Set(this.ordinals);
     this.#owedBefore = this.owed.size;
@@ -45,6 +57,7 @@ export class Lease {
     this.#overdueTimer = setInterval(() => this.#onOverdue(), overdueMs).unref();
     this.#call = worker.client.streamSamples(request, {
       place: (head, voxelBytes) => events.place(this, head, voxelBytes),
+      voxels: (bytes, start, end) => voxels.add(bytes, start, end),
       placed: () => events.placed(this),
       message: (response) => events.answer(this, response),
       closed: (error) => this.#end(error),

@@ -1,3 +1,4 @@
+import type { InspectedVoxels } from '@lunastream/augmentation';
 import type { Sample } from '@lunastream/contracts';
 import { voxelCount } from '@lunastream/volume';
 import { faultOfHead, faultOfVoxels, takeSample, type ExpectedSample } from './received-sample.ts';
@@ -86,11 +87,13 @@ export class PlaceList {
     return bytesOf(this.#placeIn(this.#rangeOf(ordinal)!, ordinal));
   }
 
-  /** Takes voxels of an awaited ordinal that are in their place; returns what is wrong with them, and it still waits. */
-  accept(ordinal: number, sample: Sample): string | undefined {
-    const range = this.#rangeOf(ordinal)!;
-    const fault = faultOfVoxels(sample, bytesOf(this.#placeIn(range, ordinal)));
-    if (fault === undefined) this.#note(range, ordinal);
+  /**
+   * Takes voxels of an awaited ordinal that are in their place, given what was seen of them; returns what is wrong with
+   * them, and it still waits.
+   */
+  accept(ordinal: number, sample: Sample, seen: InspectedVoxels): string | undefined {
+    const fault = faultOfVoxels(sample, seen);
+    if (fault === undefined) this.#note(this.#rangeOf(ordinal)!, ordinal);
     return fault;
   }
 

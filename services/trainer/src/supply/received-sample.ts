@@ -1,4 +1,4 @@
-import { VoxelInspector, type SampleVoxelType } from '@lunastream/augmentation';
+import { VoxelInspector, type InspectedVoxels, type SampleVoxelType } from '@lunastream/augmentation';
 import { copySampleVoxels, sampleBytes, VoxelType, type Sample } from '@lunastream/contracts';
 import { formatShape, voxelCount, type Shape } from '@lunastream/volume';
 
@@ -17,8 +17,10 @@ export function takeSample(
   target: Float32Array,
   expected: ExpectedSample,
 ): string | undefined {
+  inspector ??= new VoxelInspector();
   const fault =
-    faultOfHead(sample, sample.voxelsHu.byteLength, expected) ?? faultOfVoxels(sample, sample.voxelsHu);
+    faultOfHead(sample, sample.voxelsHu.byteLength, expected) ??
+    faultOfVoxels(sample, inspector.inspect(sample.voxelsHu, expected.voxelType));
   if (fault === undefined) copySampleVoxels(sample, target);
   return fault;
 }
@@ -38,10 +40,11 @@ export function faultOfHead(
   return voxelBytes === sizeBytes ? undefined : `it must have ${sizeBytes} bytes, got ${voxelBytes}`;
 }
 
-/** What is wrong with the voxels of `sample`, which are `voxels` as they were sent. */
-export function faultOfVoxels({ voxelsChecksum, voxelType }: Sample, voxels: Uint8Array): string | undefined {
-  inspector ??= new VoxelInspector();
-  const { checksum, isFinite } = inspector.inspect(voxels, typeOf(voxelType));
+/** What is wrong with the voxels of a sample, of which this was seen. */
+export function faultOfVoxels(
+  { voxelsChecksum }: Sample,
+  { checksum, isFinite }: InspectedVoxels,
+): string | undefined {
   if (checksum !== voxelsChecksum) {
     return `its checksum must be ${hex(voxelsChecksum)}, got ${hex(checksum)}`;
   }

@@ -1,3 +1,4 @@
+import { ArrivalMemory } from '@lunastream/augmentation';
 import { DatasetServiceClient } from '@lunastream/contracts';
 import { AddressWatcher, type ConfigOf, type ServiceContext } from '@lunastream/service-kit';
 import type { settings } from '../config.ts';
@@ -8,15 +9,21 @@ import type { SampleSupply } from './sample-supply.ts';
 import { observeWorkerSupply } from './supply-telemetry.ts';
 import { WorkerPool } from './worker-pool.ts';
 
+/** Read at a time: most of a sample, and little enough to stay in a core's cache until it is copied. */
+const RECEIVE_BYTES = 2 ** 18;
+
 /** Data sets from the chunk cache, samples from augmentation workers that come and go. */
 export async function startWorkerSupply(
   config: ConfigOf<typeof settings>,
   context: ServiceContext,
 ): Promise<SampleSupply> {
   const datasets = context.connect(DatasetServiceClient, config.chunkCacheAddress);
+  // Samples are looked at where they are received.
+  const arrivals = new ArrivalMemory(RECEIVE_BYTES);
   const workers = new WorkerPool({
     ...config,
-    connect: ({ address, serverName }) => sampleClient(context.connectBulk(address, serverName)),
+    connect: ({ address, serverName }) =>
+      sampleClient(context.connectBulk(address, arrivals.bytes, serverName)),
   });
   const addresses = await AddressWatcher.start({
     targets: config.workerAddresses,
@@ -26,7 +33,7 @@ export async function startWorkerSupply(
     },
     onError: (sentence) => context.logger.warn(sentence),
   });
-  const samples = new LeaseScheduler(workers, config);
+  const samples = new LeaseScheduler(workers, config, arrivals);
   const { counts } = samples;
   observeWorkerSupply(context.telemetry, { counts, pool: workers, ...config });
   return {
