@@ -9,6 +9,8 @@ import { listSources, readProjects } from './workspace.ts';
 const ALLOWED: Readonly<Record<string, string>> = {
   // Starts the services of this project, by fixed names.
   'tools/cli/src/service-process.ts': 'child_process starts other programs',
+  // Asks the driver's own tool, by a fixed name, which GPUs there are.
+  'libs/engine/src/gpus.ts': 'child_process starts other programs',
   // Sets a flag of V8 and unpacks nothing.
   'libs/service-kit/src/heap-growth.ts': 'v8 unpacks objects from bytes',
   // Starts a server for tests; nothing else may import it.
