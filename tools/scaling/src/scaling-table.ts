@@ -44,8 +44,8 @@ function cellsOf({
   ];
 }
 
-/** The rows as a Markdown table. */
-export function formatScalingTable(rows: readonly (readonly string[])[]): string {
+/** Rows as a Markdown table. */
+export function formatTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(HEADINGS), line(HEADINGS.map(() => '---')), ...rows.map(line), ''].join('\n');
+  return [line(headings), line(headings.map(() => '---')), ...rows.map(line), ''].join('\n');
 }

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { withTemporaryFolder, workspaceRoot } from '@lunastream/testing';
 import { describe, expect, it } from 'vitest';
 import { Autoscaler } from './autoscaler.ts';
+import { consumerNeeds, consumerRows, CONSUMER_HEADINGS } from './gpu-consumer.ts';
 import { readScalingRules, type ScalingRules } from './scaling-rules.ts';
-import { formatScalingTable, HEADINGS, scalingRows } from './scaling-table.ts';
+import { formatTable, HEADINGS, scalingRows } from './scaling-table.ts';
 import { SCENARIOS, WORKER } from './scenarios.ts';
 import { simulate } from './simulate.ts';
 
@@ -106,7 +107,29 @@ describe('simulate()', () => {
   });
 });
 
-it('docs/scaling.md has the table that the simulator prints', () => {
+describe('consumerNeeds()', () => {
+  const parts = {
+    ...{ workerSamplesPerSecond: 1000, workerCores: 2, transformsPerSecond: 4000 },
+    ...{ receiveMs: 0.2, sendUpMs: 0.1 },
+  };
+
+  it('gives workers the headroom of the rule, and whole ones', () => {
+    expect(consumerNeeds(2000, 1.15, parts)).toMatchObject({ workers: 3, workerCores: 6, transformCores: 1 });
+    expect(consumerNeeds(2000, 1, parts)).toMatchObject({ workers: 2, workerCores: 4 });
+    expect(consumerNeeds(8000, 1, parts)).toMatchObject({ transformCores: 2 });
+  });
+
+  it('counts the bytes of samples and of chunks with their margin, and the time of the threads that pass them on', () => {
+    const needs = consumerNeeds(1000, 1.15, parts);
+    expect(needs.float32MegabytesPerSecond).toBeCloseTo(294.912, 9);
+    expect(needs.float16MegabytesPerSecond).toBeCloseTo(147.456, 9);
+    expect(needs.chunkMegabytesPerSecond).toBeCloseTo(621.264, 9);
+    expect(needs.receivingShare).toBeCloseTo(0.2, 12);
+    expect(needs.sendingUpShare).toBeCloseTo(0.1, 12);
+  });
+});
+
+describe('docs/scaling.md', () => {
   const cellsOf = (line: string) =>
     line
       .split('|')
@@ -115,8 +138,14 @@ it('docs/scaling.md has the table that the simulator prints', () => {
   const lines = readFileSync(join(workspaceRoot, 'docs/scaling.md'), 'utf8')
     .split('\n')
     .filter((line) => line.startsWith('|'));
-  const first = lines.findIndex((line) => cellsOf(line).join() === HEADINGS.join());
-  const rows = scalingRows(rules);
-  expect(lines.slice(first + 2, first + 2 + rows.length).map(cellsOf)).toEqual(rows);
-  expect(formatScalingTable(rows).split('\n')).toHaveLength(rows.length + 3);
+
+  it.each([
+    ['of what is simulated', HEADINGS, scalingRows(rules)],
+    ['of what a GPU needs', CONSUMER_HEADINGS, consumerRows(rules.headroom)],
+  ])('has the table %s as it is printed', (_, headings, rows) => {
+    const first = lines.findIndex((line) => cellsOf(line).join() === headings.join());
+    expect(first).toBeGreaterThanOrEqual(0);
+    expect(lines.slice(first + 2, first + 2 + rows.length).map(cellsOf)).toEqual(rows);
+    expect(formatTable(headings, rows).split('\n')).toHaveLength(rows.length + 3);
+  });
 });
