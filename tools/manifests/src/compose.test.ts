@@ -102,6 +102,12 @@ describe('deploy/compose.gpu-nvidia.yaml', () => {
   });
 });
 
+it('images say the version of the repository on their label', () => {
+  const containerfile = readFileSync(join(FOLDER, 'images/Containerfile'), 'utf8');
+  expect(/^ARG VERSION=(\S+)$/m.exec(containerfile)?.[1]).toBe(facts.version);
+  expect(containerfile).toContain('org.opencontainers.image.version="${VERSION}"');
+});
+
 describe("the collector's configuration", () => {
   it('puts together only what it defines, and listens where services send', () => {
     const collector = parse(readFileSync(join(FOLDER, 'otel/collector.yaml'), 'utf8')) as Record<
