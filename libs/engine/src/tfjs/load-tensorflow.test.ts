@@ -63,6 +63,23 @@ describe('loadTensorflow()', () => {
     await expect(loadTensorflow({ load })).rejects.not.toThrow('long advice');
   });
 
+  it.each([
+    [
+      'libtensorflow_cc.so.2',
+      /does not find libtensorflow_cc\.so\.2: build the module again .*tools\/tensorflow-engine/,
+    ],
+    [
+      'libcudart.so.12',
+      /does not find libcudart\.so\.12: install CUDA's libraries .*and build the module with --gpu/,
+    ],
+  ])('names the library %s that is missing, and says what to do', async (library, sentence) => {
+    // The sentence of Linux's loader, as a module without its library gave it.
+    const text = `${library}: cannot open shared object file: No such file or directory`;
+    const load: ImportModule = () =>
+      Promise.reject(Object.assign(new Error(text), { code: 'ERR_DLOPEN_FAILED' }));
+    await expect(loadTensorflow({ load })).rejects.toThrow(sentence);
+  });
+
   it('mends what newer versions of Node.js took from the module', async () => {
     await loadTensorflow({ load: () => Promise.resolve(fakeModule(false)) });
     const util = (await import('node:util')).default as unknown as Record<

@@ -53,6 +53,21 @@ function isMissing(error: unknown, name: string): boolean {
   return code === 'ERR_MODULE_NOT_FOUND' && String(message).includes(`'${name}'`);
 }
 
+/** As the system's loader tells of it. */
+const MISSING_LIBRARY = /^(lib[^\s:]+): cannot open shared object file/;
+
+/** What is wrong with an installed module, and what to do. */
+function faultOf(name: TensorflowModule, error: unknown): string {
+  const [line] = (error instanceof Error ? error.message : String(error)).split('\n');
+  const library = MISSING_LIBRARY.exec(line!)?.[1];
+  if (library === undefined) return `${name} is installed but does not load: ${line} (npm rebuild ${name})`;
+  const isOfTensorflow = library.startsWith('libtensorflow');
+  const remedy = isOfTensorflow
+    ? 'build the module again where TensorFlow lies now, or with --copy (tools/tensorflow-engine)'
+    : "install CUDA's libraries (pip install tensorflow[and-cuda]) and build the module with --gpu (tools/tensorflow-engine)";
+  return `${name} is installed but does not find ${library}: ${remedy}`;
+}
+
 async function startModule(
   name: TensorflowModule,
   load: ImportModule,
@@ -95,13 +110,12 @@ export async function loadTensorflow({
     } catch (error) {
       if (isMissing(error, name)) continue;
       cause = error;
-      const [line] = (error instanceof Error ? error.message : String(error)).split('\n');
-      failures.push(`${name} is installed but does not load: ${line}`);
+      failures.push(faultOf(name, error));
     }
   }
   const rule =
     failures.length > 0
-      ? `${failures.join('; ')} (npm rebuild ${modules.join(' or ')})`
+      ? failures.join('; ')
       : `${modules.join(' or ')} is not installed ` +
         `(npm install ${modules.at(-1)!}, which downloads TensorFlow while it installs)`;
   throw new EngineUnavailableError('tensorflow', rule, { cause });

@@ -4,6 +4,10 @@ import { EngineUnavailableError } from '../errors.ts';
 import { GROUP_SAMPLES, GroupNetwork } from './group-network.ts';
 import { GPU_MODULES, loadTensorflow, type LoadedTensorflow } from './load-tensorflow.ts';
 
+/** TensorFlow takes the CPU without an error where it misses something, and says what on standard error only. */
+const NO_GPU =
+  "found no GPU: NVIDIA's driver and all of CUDA's libraries must be there (TF_CPP_MIN_LOG_LEVEL=0 tells which is missing)";
+
 /** LunaModel on TensorFlow's native library, where its optional module is installed: oneDNN on a CPU, CUDA on a GPU. */
 export class TensorflowEngine extends DeviceEngine {
   /**
@@ -38,7 +42,7 @@ export class TensorflowEngine extends DeviceEngine {
     load = () => loadTensorflow({ modules: GPU_MODULES }),
   ): Promise<{ engine: TensorflowEngine; reason: string }> {
     const loaded = await load();
-    if (!loaded.usesGpu) throw new EngineUnavailableError('tensorflow', `${loaded.module} found no GPU`);
+    if (!loaded.usesGpu) throw new EngineUnavailableError('tensorflow', `${loaded.module} ${NO_GPU}`);
     return TensorflowEngine.start(settings, { load: () => Promise.resolve(loaded) });
   }
 }
