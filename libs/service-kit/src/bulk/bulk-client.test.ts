@@ -1,10 +1,9 @@
 import { Metadata, type handleServerStreamingCall } from '@grpc/grpc-js';
 import {
   DatasetServiceService,
-  ListCandidatesResponse,
   type ListCandidatesRequest,
+  type ListCandidatesResponse,
 } from '@lunastream/contracts';
-import { withTemporaryFolder } from '@lunastream/testing';
 import { once } from 'node:events';
 import {
   createServer as createHttp2Server,
@@ -13,56 +12,16 @@ import {
 } from 'node:http2';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { datasetService, page, pageNumber, type DatasetAnswers } from '../../test/dataset-service.ts';
-import { issueLocal, makeAuthority, TlsFolder } from '../../test/tls-files.ts';
+import { bulkClient, listed, listWith, pagesUpTo } from '../../test/bulk-calls.ts';
+import { datasetService, page, type DatasetAnswers } from '../../test/dataset-service.ts';
 import { InsecureConnectionError, LOOPBACK_ONLY } from '../connection-security.ts';
-import { createBulkClient, MAX_MESSAGE_BYTES, type ConnectOptions } from '../grpc-client.ts';
+import { createBulkClient, MAX_MESSAGE_BYTES } from '../grpc-client.ts';
 import { RequestError } from '../request-error.ts';
 import { failureOf, startInProcessServer } from '../testing/index.ts';
 import { BulkClient, type BulkClientOptions } from './bulk-client.ts';
 
-const METHOD = DatasetServiceService.listCandidates;
-
-/** Calls, and collects what comes. */
-function listWith(client: BulkClient, dataset = 'luna', onPage: (number: number) => void = () => undefined) {
-  const pages: ListCandidatesResponse[] = [];
-  let isClosed = false;
-  let parts: Buffer[] = [];
-  let settle!: (error: Error | undefined) => void;
-  const closed = new Promise<Error | undefined>((resolve) => (settle = resolve));
-  const call = client.call(
-    METHOD,
-    { dataset },
-    {
-      begin: () => (parts = []),
-      bytes: (bytes, start, end) => parts.push(Buffer.from(bytes.subarray(start, end))),
-      end: () => {
-        pages.push(ListCandidatesResponse.decode(Buffer.concat(parts)));
-        onPage(pageNumber(pages.at(-1)!));
-      },
-      closed: (error) => {
-        expect(isClosed).toBe(false);
-        isClosed = true;
-        settle(error);
-      },
-    },
-  );
-  const whole = closed.then((error) => {
-    if (error !== undefined) throw error;
-    return pages.map(pageNumber);
-  });
-  whole.catch(() => undefined);
-  return { call, pages, whole };
-}
-
 const addressOf = (server: Server | ReturnType<typeof createHttp2Server>) =>
   `127.0.0.1:${(server.address() as AddressInfo).port}`;
-
-function bulkClient(address: string, options?: ConnectOptions): BulkClient {
-  const client = createBulkClient(address, options);
-  onTestFinished(() => client.close());
-  return client;
-}
 
 /** A client with limits of its own. */
 function limitedClient(address: string, limits: Partial<BulkClientOptions['limits']>): BulkClient {
@@ -81,12 +40,6 @@ async function serve(answers: DatasetAnswers) {
   const server = await startInProcessServer(datasetService(answers));
   onTestFinished(() => server.stop());
   return server;
-}
-
-const listed = (listCandidates: NonNullable<DatasetAnswers['listCandidates']>) => ({ listCandidates });
-
-async function* pagesUpTo(count: number, sizeBytes = 0) {
-  for (let number = 1; number <= count; number++) yield await Promise.resolve(page(number, sizeBytes));
 }
 
 /** A stream that sends one page and then waits for its end. */
@@ -115,6 +68,15 @@ async function rawServer(answer: (socket: Socket) => void): Promise<string> {
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   return addressOf(server);
+}
+
+/** Connects `socket` with the server at `address`. */
+function passOn(socket: Socket, address: string): void {
+  const [host, port] = address.split(':');
+  const inner = connect(Number(port), host);
+  inner.on('error', () => undefined);
+  socket.pipe(inner).pipe(socket);
+  socket.on('close', () => inner.destroy());
 }
 
 describe('a BulkClient', () => {
@@ -241,18 +203,29 @@ describe('a BulkClient', () => {
 });
 
 describe('a BulkClient whose server goes away', () => {
-  it('ends as UNAVAILABLE where nobody listens, and connects once somebody does', async () => {
+  it('ends as UNAVAILABLE where nobody listens', async () => {
     const { address, stop } = await serve(listed(() => pagesUpTo(2)));
     const client = bulkClient(address);
     expect(await listWith(client).whole).toEqual([1, 2]);
     await stop();
-    const gone = await failureOf(listWith(client).whole);
+    expect((await failureOf(listWith(client).whole)).status).toBe('UNAVAILABLE');
+    const gone = await failureOf(listWith(bulkClient(address)).whole);
     expect(gone.status).toBe('UNAVAILABLE');
     expect(gone.details).toMatch(/^No connection established to 127\.0\.0\.1:\d+: .*ECONNREFUSED/);
-    const again = await startInProcessServer(datasetService(listed(() => pagesUpTo(3))));
-    onTestFinished(() => again.stop());
-    const other = bulkClient(again.address);
-    expect(await listWith(other).whole).toEqual([1, 2, 3]);
+  });
+
+  it('connects with the next call after a connection that failed', async () => {
+    const { address } = await serve(listed(() => pagesUpTo(3)));
+    let connections = 0;
+    const proxy = await rawServer((socket) => {
+      if (++connections === 1) socket.destroy();
+      else passOn(socket, address);
+    });
+    const client = bulkClient(proxy);
+    expect((await failureOf(listWith(client).whole)).status).toBe('UNAVAILABLE');
+    expect(await listWith(client).whole).toEqual([1, 2, 3]);
+    expect(await listWith(client).whole).toEqual([1, 2, 3]);
+    expect(connections).toBe(2);
   });
 
   it('ends as UNAVAILABLE when the connection breaks within a stream, and makes another', async () => {
@@ -260,11 +233,7 @@ describe('a BulkClient whose server goes away', () => {
     const sockets: Socket[] = [];
     const proxy = await rawServer((socket) => {
       sockets.push(socket);
-      const [host, port] = address.split(':');
-      const inner = connect(Number(port), host);
-      inner.on('error', () => undefined);
-      socket.pipe(inner).pipe(socket);
-      socket.on('close', () => inner.destroy());
+      passOn(socket, address);
     });
     const client = bulkClient(proxy);
     for (const breakOff of ['destroy', 'resetAndDestroy'] as const) {
@@ -372,61 +341,4 @@ describe('a BulkClient whose server speaks no gRPC', () => {
     const address = await rawServer((socket) => socket.end(bytes));
     expect((await failureOf(listWith(bulkClient(address)).whole)).status).toBe('UNAVAILABLE');
   });
-});
-
-describe('a BulkClient with TLS', () => {
-  it('trusts its authority and no other, shows its own certificate, and takes new files into use', () =>
-    withTemporaryFolder(async (folder) => {
-      const [authority, otherAuthority] = [await makeAuthority(), await makeAuthority('another')];
-      const files = await new TlsFolder(folder).write(authority);
-      const serverSecurity = files.watch(['certificate', 'key', 'authority']);
-      onTestFinished(() => serverSecurity.close());
-      const answers = datasetService(listed(() => pagesUpTo(3, 300_000)));
-      const server = await startInProcessServer(answers, { security: serverSecurity });
-      onTestFinished(() => server.stop());
-
-      const all = files.watch(['certificate', 'key', 'authority']);
-      onTestFinished(() => all.close());
-      expect(await listWith(bulkClient(server.address, { security: all })).whole).toEqual([1, 2, 3]);
-
-      const bare = files.watch(['authority']);
-      onTestFinished(() => bare.close());
-      expect(await failureOf(listWith(bulkClient(server.address, { security: bare })).whole)).toMatchObject({
-        status: 'UNAVAILABLE',
-      });
-
-      const otherFiles = await new TlsFolder(folder, 'other').write(
-        otherAuthority,
-        await issueLocal(authority),
-      );
-      const mistrusting = otherFiles.watch(['certificate', 'key', 'authority']);
-      onTestFinished(() => mistrusting.close());
-      const client = bulkClient(server.address, { security: mistrusting });
-      expect(await failureOf(listWith(client).whole)).toMatchObject({
-        status: 'UNAVAILABLE',
-        details: expect.stringMatching(/unable to verify|unable to get local issuer|self-signed/) as string,
-      });
-      await otherFiles.write(authority);
-      await mistrusting.logged(/TLS files changed/);
-      expect(await listWith(client).whole).toEqual([1, 2, 3]);
-    }));
-
-  it('wants the name that it asks for', () =>
-    withTemporaryFolder(async (folder) => {
-      const authority = await makeAuthority();
-      const elsewhere = await authority.issue({ name: 'cache', hosts: ['cache.example'] });
-      const files = await new TlsFolder(folder).write(authority, elsewhere);
-      const [serverSecurity, security] = [files.watch(['certificate', 'key']), files.watch(['authority'])];
-      onTestFinished(() => [serverSecurity, security].forEach((watched) => watched.close()));
-      const server = await startInProcessServer(datasetService(listed(() => pagesUpTo(1))), {
-        security: serverSecurity,
-      });
-      onTestFinished(() => server.stop());
-      expect(await failureOf(listWith(bulkClient(server.address, { security })).whole)).toMatchObject({
-        status: 'UNAVAILABLE',
-        details: expect.stringContaining('altnames: Host: localhost') as string,
-      });
-      const named = bulkClient(server.address, { security, serverName: 'cache.example' });
-      expect(await listWith(named).whole).toEqual([1]);
-    }));
 });
