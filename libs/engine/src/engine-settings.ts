@@ -41,7 +41,7 @@ export interface EngineSettings {
   /** What the tfjs engine computes with. Default: `wasm`, or `cpu` where WebAssembly fails. */
   readonly backend?: 'wasm' | 'cpu';
   /**
-   * How the webgpu engine keeps what layers give: with `float16` in half the memory, rounded to 11 bits. Sums, gradients,
+   * How the webgpu engine keeps what layers give: with `float16` in half the memory for that, rounded to 11 bits. Sums, gradients,
    * weights and optimizer are float32 all the same. Default: `float32`.
    */
   readonly activationStorage?: Storage;

@@ -102,7 +102,7 @@ function addStepOptions(command: Command): Command {
     .addOption(
       new Option(
         '--activations <type>',
-        'how the webgpu engine keeps what layers give: float16 takes half the memory',
+        'how the webgpu engine keeps what layers give: float16 takes half the memory for it',
       )
         .default('float32')
         .choices(STORAGES),
