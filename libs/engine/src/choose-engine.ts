@@ -27,7 +27,7 @@ export type MeasureRate = (engine: Engine, settings: EngineSettings) => Promise<
 const PROBE_MS = 1000;
 const PROBE_SAMPLES = 32;
 
-/** Trains on empty chunks for a second, after a step that compiles and allocates. */
+/** Trains as a trainer does, a batch handed over while one is computed, for a second after a step that compiles and allocates. */
 export const measureRate: MeasureRate = async (engine, { chunkShape: { depth, height, width } }) => {
   const state = await engine.exportState();
   const batch = {
@@ -37,11 +37,15 @@ export const measureRate: MeasureRate = async (engine, { chunkShape: { depth, he
   };
   await engine.trainBatch(batch);
   const start = performance.now();
-  let samples = 0;
+  let samples = PROBE_SAMPLES;
+  let step = engine.trainBatch(batch);
   do {
-    await engine.trainBatch(batch);
+    const next = engine.trainBatch(batch);
+    await step;
     samples += PROBE_SAMPLES;
+    step = next;
   } while (performance.now() - start < PROBE_MS);
+  await step;
   const rate = (1000 * samples) / (performance.now() - start);
   await engine.importState(state);
   return rate;
