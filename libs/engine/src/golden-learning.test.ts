@@ -49,13 +49,14 @@ const TOLERANCE = 1e-4;
 const TOLERANCE_AFTER_CHOICE = 2e-2;
 const WITH_CHOICES = new Set(['weighted', 'signed-sqrt', 'signed-log', 'tanh']);
 /**
- * TensorFlow's convolutions round otherwise than PyTorch's, so its pools choose otherwise somewhere in any rule, once steps have
+ * TensorFlow's convolutions and a GPU's kernels round otherwise than PyTorch's, so their pools choose otherwise somewhere in any rule, once steps have
  * been taken. How far that moves gradients and losses of the simd engine: docs/engine.md. The first step is held as all others.
  */
 const LOSS_TOLERANCE_OTHERWISE = 1e-3;
 /** Where PyTorch's own float32 run is 0.053 away. */
 const TANH_TOLERANCE_OTHERWISE = 0.1;
-const choosesOtherwise = (title: string, step: number) => title === 'tensorflow' && step > 0;
+const choosesOtherwise = (title: string, step: number) =>
+  ['tensorflow', 'webgpu'].includes(title) && step > 0;
 
 function gradientToleranceOf(rule: string, isFree: boolean): number {
   if (!isFree) return WITH_CHOICES.has(rule) ? TOLERANCE_AFTER_CHOICE : TOLERANCE;
