@@ -19,10 +19,13 @@ const RUNNING = { mean: -580, variance: 150_000, batchesTracked: 3 };
 /** Lung at -850 HU beside tissue and some metal, as chunks are: a sum of squares around zero would lose digits. */
 function chunks(): Float32Array {
   const random = new RandomStream({ runSeed: 5, epoch: 0, ordinal: 0, purpose: RandomPurpose.phantom });
-  return Float32Array.from(
-    { length: COUNT * SIZE },
-    (_, index) => (index % SIZE < 6000 ? -850 : 40) + 30 * random.gaussian() + (index % 997 === 0 ? 3000 : 0),
-  );
+  // In shared memory, as a trainer's batches are: Dawn itself does not survive it.
+  const voxelsHu = new Float32Array(new SharedArrayBuffer(COUNT * SIZE * Float32Array.BYTES_PER_ELEMENT));
+  for (let index = 0; index < voxelsHu.length; index++) {
+    const tissue = index % SIZE < 6000 ? -850 : 40;
+    voxelsHu[index] = tissue + 30 * random.gaussian() + (index % 997 === 0 ? 3000 : 0);
+  }
+  return voxelsHu;
 }
 
 async function valuesOf(tensor: Tensor, { assertSound }: Awaited<ReturnType<typeof loadWebgpu>>) {
