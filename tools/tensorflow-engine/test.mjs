@@ -8,7 +8,7 @@ import { installed, root, run, say } from '../workflow/process.mjs';
 import { setUp } from '../workflow/setup.mjs';
 
 const PACKAGE = 'tensorflow-cpu==2.21.0';
-const SUITES = ['engine-behaviour', 'golden-learning', 'golden-luna-model'];
+const SUITES = ['engine-behaviour', 'golden-learning', 'golden-luna-model', 'golden-small-model'];
 /** `tensorflow, its network on the simd backend of tfjs` is another engine, and in `npm test`. */
 const TITLE = 'tensorflow(?!,)';
 

@@ -1,3 +1,4 @@
+import { setImmediate as letCallsIn } from 'node:timers/promises';
 import { assertBatchShape, assertFiniteVoxels } from '../assert-batch.ts';
 import type { Batch, BatchResult, Engine, ModelState, ModelTensor } from '../engine.ts';
 import { trainingRules, type EngineSettings, type TrainingRules } from '../engine-settings.ts';
@@ -18,13 +19,17 @@ import { adamStep, clippingScale, stepAdam, stepSgd } from '../optimizers.ts';
 /** [not nodule, nodule] */
 export type Logits = [number, number];
 
-/** Samples that pass the network together. */
-export interface NetworkGroup {
+/** Samples that will pass the network together. */
+export interface PreparedGroup {
   /** `[count, depth, height, width]`, normalised, neither scaled nor shifted. */
   readonly normalised: Float32Array;
+  readonly count: number;
+}
+
+/** Samples that pass the network together. */
+export interface NetworkGroup extends PreparedGroup {
   readonly scale: number;
   readonly shift: number;
-  readonly count: number;
 }
 
 /** Gradients of the two parameters that follow the input normalisation, which the engine keeps. */
@@ -33,24 +38,35 @@ export interface NormalisationGradients {
   readonly shift: number;
 }
 
+/** What a batch's groups add up to. */
+export interface SummedGradients {
+  readonly normalisation: NormalisationGradients;
+  /** In PyTorch's layout. Those of frozen parameters are not read: their arrays may be empty. */
+  readonly parameters: Float32Array[];
+}
+
 /** The device's side of LunaModel: weights, and gradients summed over groups. */
 export interface DeviceNetwork {
   /** Most samples of a group: the device's memory grows with it. */
   readonly groupSize: number;
   /** Copies the parameters but the normalisation's two to the device, in place of the last ones. */
   loadParameters(values: readonly Float32Array[]): void;
-  /** Forward. */
-  infer(group: NetworkGroup): Logits[];
-  /** Forward, then backward from what `lossGradient` gives for each sample's logits. */
+  /** Begins to send up a group that will be learnt or inferred, or dropped. */
+  send(group: PreparedGroup): void;
+  /** Forgets a group that was sent; nothing where it has passed the network. */
+  drop(group: PreparedGroup): void;
+  /** Forward. The logits are waited for when they are asked for, once. */
+  infer(group: NetworkGroup): () => Logits[];
+  /**
+   * Forward, then backward from what `lossGradient` gives for each sample's logits; the gradients need not be there when it
+   * returns.
+   */
   learn(
     group: NetworkGroup,
     lossGradient: (logits: Logits, sample: number) => readonly [number, number],
-  ): NormalisationGradients;
-  /**
-   * The summed gradients of the parameters, in PyTorch's layout; the sums start anew. Those of frozen parameters are not read:
-   * their arrays may be empty.
-   */
-  takeGradients(): Float32Array[];
+  ): void;
+  /** The summed gradients; the sums start anew. */
+  takeGradients(): SummedGradients;
   /** Forgets the sums of a batch that failed half-way. */
   dropGradients(): void;
   /** Activations of a group of one sample: `Engine.inspectSample`. */
@@ -77,9 +93,19 @@ export interface Device {
 /** The normalisation's scale and shift are the first two parameters. */
 const NORMALISATION_PARAMETERS = 2;
 
+/** A batch that has been checked and measured, and is on its way to the device. */
+interface PreparedBatch {
+  readonly labels: ArrayLike<number>;
+  readonly count: number;
+  readonly groups: readonly PreparedGroup[];
+}
+
 /**
  * LunaModel where another library does the convolutions. Parameters, optimizer and normalisation live here in typed arrays,
  * and the device gets a copy of the weights after each step.
+ *
+ * A GPU computes while its library returns at once, so calls are let in between what is asked of it and the reading of what
+ * it gave: the next batch is checked, normalised and sent up meanwhile.
  */
 export class DeviceEngine implements Engine {
   readonly name: string;
@@ -95,6 +121,10 @@ export class DeviceEngine implements Engine {
   readonly #firstTrained: number;
   readonly #network: DeviceNetwork;
   #state: TrainingState;
+  /** Settles when every call so far has taken effect. */
+  #latest: Promise<unknown> = Promise.resolve();
+  /** Calls that have not taken effect and may change the running statistics. */
+  #changesAhead = 0;
   /** Of the parameters that train. */
   #gradients: readonly Float32Array[] = [];
 
@@ -122,54 +152,43 @@ export class DeviceEngine implements Engine {
     this.#sendWeights();
   }
 
-  // The work is synchronous: on a CPU it blocks its thread anyway, and nothing can come between two operations of one
-  // batch. `async` turns faults into rejections.
-  // eslint-disable-next-line @typescript-eslint/require-await
+  // `async` turns faults of a batch into rejections.
   async trainBatch(batch: Batch, learningRate = this.#settings.learningRate): Promise<BatchResult> {
-    assertBatchShape(batch, this.#settings.chunkShape);
-    assertFiniteVoxels(batch);
-    this.#activate();
+    this.#check(batch);
     const measured = this.#measuresBatches() ? batchStatistics(batch.voxelsHu) : undefined;
-    const normalisation = [0, 0];
-    this.#network.dropGradients();
-    const result = this.#forEachGroup(batch, measured ?? this.#state.running, (group, first, tell) => {
-      const { scale, shift } = this.#network.learn(group, (logits, sample) => {
-        const [no, yes] = tell(first + sample, logits);
-        return [no / batch.count, yes / batch.count];
-      });
-      normalisation[0]! += scale;
-      normalisation[1]! += shift;
-    });
-    this.#gradients = [
-      ...normalisation.map((value) => Float32Array.of(value)),
-      ...this.#network.takeGradients(),
-    ].slice(this.#firstTrained);
-    this.#step(learningRate);
-    if (measured !== undefined) {
-      const voxels = batch.voxelsHu.length;
-      this.#state.running = updateRunningStatistics(this.#state.running, measured, voxels);
-    }
-    return result;
+    const prepared = this.#prepareAhead(batch, measured);
+    const step = async () => {
+      const result = await this.#learn(prepared ?? this.#prepare(batch, this.#state.running));
+      this.#activate();
+      const { normalisation, parameters } = this.#network.takeGradients();
+      const ofNormalisation = [normalisation.scale, normalisation.shift].map((value) =>
+        Float32Array.of(value),
+      );
+      this.#gradients = [...ofNormalisation, ...parameters].slice(this.#firstTrained);
+      this.#step(learningRate);
+      if (measured !== undefined) {
+        const voxels = batch.voxelsHu.length;
+        this.#state.running = updateRunningStatistics(this.#state.running, measured, voxels);
+      }
+      return result;
+    };
+    return measured === undefined ? this.#inTurn(step) : this.#change(step);
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await
   async evaluateBatch(batch: Batch): Promise<BatchResult> {
-    assertBatchShape(batch, this.#settings.chunkShape);
-    assertFiniteVoxels(batch);
-    this.#activate();
-    return this.#forEachGroup(batch, this.#state.running, (group, first, tell) => {
-      for (const [sample, logits] of this.#network.infer(group).entries()) tell(first + sample, logits);
-    });
+    this.#check(batch);
+    const prepared = this.#prepareAhead(batch, undefined);
+    return this.#inTurn(() => this.#infer(prepared ?? this.#prepare(batch, this.#state.running)));
   }
 
   /** Evaluation's logits [not nodule, nodule] of one chunk in HU: what the reference values are given as. */
   inferLogits(voxelsHu: Float32Array): Logits {
     this.#activate();
-    return this.#network.infer(this.#group(voxelsHu, 1, this.#state.running))[0]!;
+    return this.#network.infer(this.#group(this.#normalise(voxelsHu, 1, this.#state.running)))()[0]!;
   }
 
   exportGradients(): Promise<readonly ModelTensor[]> {
-    return Promise.resolve(
+    return this.#inTurn(() =>
       this.#gradients.map((values, index) => {
         const { name, shape } = this.#specs[this.#firstTrained + index]!;
         return { name, shape, values: values.slice() };
@@ -177,34 +196,35 @@ export class DeviceEngine implements Engine {
     );
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await
   async inspectSample(voxelsHu: Float32Array): Promise<readonly ModelTensor[]> {
     const batch = { voxelsHu, labels: Float32Array.of(0), count: 1 };
-    assertBatchShape(batch, this.#settings.chunkShape);
-    assertFiniteVoxels(batch);
-    this.#activate();
-    const group = this.#group(voxelsHu, 1, this.#state.running);
-    const { depth, height, width } = this.#settings.chunkShape;
-    const input = scaleAndShift(group);
-    return [
-      { name: 'input', shape: [1, depth, height, width], values: input },
-      ...this.#network.inspect(group),
-    ];
+    this.#check(batch);
+    return this.#inTurn(() => {
+      this.#activate();
+      const group = this.#group(this.#normalise(voxelsHu, 1, this.#state.running));
+      const { depth, height, width } = this.#settings.chunkShape;
+      const input = scaleAndShift(group);
+      return [
+        { name: 'input', shape: [1, depth, height, width], values: input },
+        ...this.#network.inspect(group),
+      ];
+    });
   }
 
   exportState(): Promise<ModelState> {
-    return Promise.resolve(toModelState(this.#state, this.#specs, this.#rules.optimizer.optimizer));
+    return this.#inTurn(() => toModelState(this.#state, this.#specs, this.#rules.optimizer.optimizer));
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await
-  async importState(state: ModelState): Promise<void> {
-    this.#state = fromModelState(state, this.#specs, this.#rules.optimizer.optimizer);
-    this.#gradients = [];
-    this.#sendWeights();
+  importState(state: ModelState): Promise<void> {
+    return this.#change(() => {
+      this.#state = fromModelState(state, this.#specs, this.#rules.optimizer.optimizer);
+      this.#gradients = [];
+      this.#sendWeights();
+    });
   }
 
   memoryBytes(): Promise<number> {
-    return Promise.resolve(this.#memoryBytes());
+    return this.#inTurn(() => this.#memoryBytes());
   }
 
   dispose(): void {
@@ -216,22 +236,82 @@ export class DeviceEngine implements Engine {
     return this.#rules.inputNormalisation === 'batch';
   }
 
-  #group(voxelsHu: Float32Array, count: number, statistics: InputStatistics): NetworkGroup {
+  #check(batch: Batch): void {
+    assertBatchShape(batch, this.#settings.chunkShape);
+    assertFiniteVoxels(batch);
+  }
+
+  /** Does `work` when every call before has taken effect, whether it failed or not. */
+  #inTurn<Value>(work: () => Value | Promise<Value>): Promise<Value> {
+    const turn = this.#latest.then(work);
+    this.#latest = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** As `#inTurn`, for work that may change the running statistics. */
+  #change<Value>(work: () => Value | Promise<Value>): Promise<Value> {
+    this.#changesAhead++;
+    return this.#inTurn(work).finally(() => this.#changesAhead--);
+  }
+
+  /** Undefined where the statistics to normalise by are not known yet: a call ahead may still change the running ones. */
+  #prepareAhead(batch: Batch, measured: InputStatistics | undefined): PreparedBatch | undefined {
+    if (measured === undefined && this.#changesAhead > 0) return undefined;
+    return this.#prepare(batch, measured ?? this.#state.running);
+  }
+
+  #prepare({ voxelsHu, labels, count }: Batch, statistics: InputStatistics): PreparedBatch {
+    this.#activate();
+    const size = voxelsHu.length / count;
+    const groups: PreparedGroup[] = [];
+    for (let first = 0; first < count; first += this.#network.groupSize) {
+      const end = Math.min(first + this.#network.groupSize, count);
+      const group = this.#normalise(voxelsHu.subarray(first * size, end * size), end - first, statistics);
+      this.#network.send(group);
+      groups.push(group);
+    }
+    return { labels, count, groups };
+  }
+
+  #normalise(voxelsHu: Float32Array, count: number, statistics: InputStatistics): PreparedGroup {
+    return { normalised: normaliseVoxels(voxelsHu, statistics, this.#rules.inputNormalisation), count };
+  }
+
+  #group(prepared: PreparedGroup): NetworkGroup {
     const [scale, shift] = this.#state.parameters.slice(0, NORMALISATION_PARAMETERS).map(([value]) => value!);
-    const normalised = normaliseVoxels(voxelsHu, statistics, this.#rules.inputNormalisation);
-    return { normalised, scale: scale!, shift: shift!, count };
+    return { ...prepared, scale: scale!, shift: shift! };
+  }
+
+  #learn(batch: PreparedBatch): Promise<BatchResult> {
+    this.#activate();
+    this.#network.dropGradients();
+    return this.#forEachGroup(batch, async (group, first, tell) => {
+      this.#network.learn(group, (logits, sample) => {
+        const [no, yes] = tell(first + sample, logits);
+        return [no / batch.count, yes / batch.count];
+      });
+      await letCallsIn();
+    });
+  }
+
+  #infer(batch: PreparedBatch): Promise<BatchResult> {
+    return this.#forEachGroup(batch, async (group, first, tell) => {
+      const read = this.#network.infer(group);
+      await letCallsIn();
+      this.#activate();
+      for (const [sample, logits] of read().entries()) tell(first + sample, logits);
+    });
   }
 
   /** `run` tells each sample's logits and gets the gradient of its loss. */
-  #forEachGroup(
-    { voxelsHu, labels, count }: Batch,
-    statistics: InputStatistics,
+  async #forEachGroup(
+    { labels, count, groups }: PreparedBatch,
     run: (
       group: NetworkGroup,
       first: number,
       tell: (sample: number, logits: Logits) => readonly [number, number],
-    ) => void,
-  ): BatchResult {
+    ) => Promise<void>,
+  ): Promise<BatchResult> {
     const losses = new Float32Array(count);
     const probabilities = new Float32Array(count);
     const tell = (sample: number, logits: Logits) => {
@@ -240,11 +320,16 @@ export class DeviceEngine implements Engine {
       probabilities[sample] = probability;
       return logitGradient;
     };
-    const size = voxelsHu.length / count;
-    for (let first = 0; first < count; first += this.#network.groupSize) {
-      const end = Math.min(first + this.#network.groupSize, count);
-      const chunks = voxelsHu.subarray(first * size, end * size);
-      run(this.#group(chunks, end - first, statistics), first, tell);
+    try {
+      let first = 0;
+      for (const group of groups) {
+        this.#activate();
+        await run(this.#group(group), first, tell);
+        first += group.count;
+      }
+    } finally {
+      this.#activate();
+      for (const group of groups) this.#network.drop(group);
     }
     return { losses, probabilities };
   }

@@ -16,13 +16,22 @@ import {
   type DeviceNetwork,
   type Logits,
   type NetworkGroup,
-  type NormalisationGradients,
+  type PreparedGroup,
+  type SummedGradients,
 } from './device-engine.ts';
 import { gather, kernelLayout, scatter, type KernelLayout } from './kernel-layout.ts';
 import type { Tensorflow } from './load-tensorflow.ts';
 
 /** A step's activations of 32 samples of 32x48x48 take some 0.5 GB. */
 export const GROUP_SAMPLES = 32;
+
+/** Of the dimensions after the samples. */
+const NOT_PADDED: [number, number][] = [
+  [0, 0],
+  [0, 0],
+  [0, 0],
+  [0, 0],
+];
 
 /** What the network computes, kept for `inspect`. */
 interface ForwardPass {
@@ -60,8 +69,12 @@ export class GroupNetwork implements DeviceNetwork {
   readonly #layouts: readonly KernelLayout[];
   readonly #firstTrained: number;
   #parameters: Tensor[] = [];
+  /** Groups that are on the device and have not passed. */
+  readonly #sent = new Map<Float32Array, Tensor5D>();
   /** Of the parameters that train. */
   #gradients: Tensor[] = [];
+  /** Of the normalisation's scale and shift, for each group. */
+  #normalisation: (readonly [scale: Tensor, shift: Tensor])[] = [];
 
   constructor(
     tf: Tensorflow,
@@ -102,35 +115,45 @@ export class GroupNetwork implements DeviceNetwork {
     });
   }
 
-  /** Filled up to a whole group: the library then takes the same way whatever the batch, so results do not depend on it. */
-  infer(group: NetworkGroup): Logits[] {
+  send({ normalised, count }: PreparedGroup): void {
     const tf = this.#tf;
-    const size = group.normalised.length / group.count;
-    const filled = new Float32Array(this.groupSize * size);
-    filled.set(group.normalised);
-    const whole = { ...group, normalised: filled, count: this.groupSize };
+    // tfjs-node sends values up with the first operation that reads them: this one changes nothing.
+    const sent = tf.tidy(() => tf.mul<Tensor5D>(this.#toTensor(normalised, count), tf.scalar(1)));
+    this.#sent.set(normalised, sent);
+  }
+
+  drop({ normalised }: PreparedGroup): void {
+    this.#sent.get(normalised)?.dispose();
+    this.#sent.delete(normalised);
+  }
+
+  /** Filled up to a whole group: the library then takes the same way whatever the batch, so results do not depend on it. */
+  infer(group: NetworkGroup): () => Logits[] {
+    const tf = this.#tf;
     const logits = tf.tidy(() => {
       const [scale, shift] = [tf.scalar(group.scale), tf.scalar(group.shift)];
-      return this.#forward(this.#toTensor(whole), [
-        scale,
-        shift,
-        ...this.#parameters,
-      ]).logits.dataSync<'float32'>();
+      const missing = this.groupSize - group.count;
+      const input = tf.pad(this.#input(group), [[0, missing], ...NOT_PADDED]);
+      return this.#forward(input, [scale, shift, ...this.#parameters]).logits;
     });
-    return pairs(logits, group.count);
+    return () => {
+      const values = logits.dataSync<'float32'>();
+      logits.dispose();
+      return pairs(values, group.count);
+    };
   }
 
   learn(
     group: NetworkGroup,
     lossGradient: (logits: Logits, sample: number) => readonly [number, number],
-  ): NormalisationGradients {
+  ): void {
     const tf = this.#tf;
     const sums = this.#gradients;
     const frozen = this.#parameters.slice(0, this.#firstTrained);
     const trained = this.#parameters.slice(this.#firstTrained);
-    let normalisation: NormalisationGradients = { scale: 0, shift: 0 };
+    const ofNormalisation: Tensor[] = [];
     this.#gradients = tf.tidy(() => {
-      const input = this.#toTensor(group);
+      const input = this.#input(group);
       // The loss is ours, not tfjs's: a value that nobody reads, with the gradient that `lossGradient` gives.
       const loss = tf.customGrad((logits) => {
         const values = pairs((logits as Tensor2D).dataSync<'float32'>(), group.count);
@@ -147,20 +170,18 @@ export class GroupNetwork implements DeviceNetwork {
         return loss(this.#forward(input, parameters).logits);
       };
       const gradients = tf.grads(run)(frozen.length > 0 ? trained : [...scaleAndShift, ...trained]);
-      if (frozen.length === 0) {
-        const [scale, shift] = gradients.splice(0, 2);
-        normalisation = { scale: scale!.dataSync()[0]!, shift: shift!.dataSync()[0]! };
-      }
+      if (frozen.length === 0) ofNormalisation.push(...gradients.splice(0, 2).map((each) => tf.keep(each)));
       return gradients.map((gradient, index) => {
         const sum = sums[index];
         return sum === undefined ? gradient : tf.add(sum, gradient);
       });
     });
     tf.dispose(sums);
-    return normalisation;
+    const [scale, shift] = ofNormalisation;
+    if (scale !== undefined && shift !== undefined) this.#normalisation.push([scale, shift]);
   }
 
-  takeGradients(): Float32Array[] {
+  takeGradients(): SummedGradients {
     const frozen = Array.from({ length: this.#firstTrained }, () => new Float32Array());
     const taken = this.#gradients.map((gradient, trained) => {
       const index = this.#firstTrained + trained;
@@ -168,13 +189,18 @@ export class GroupNetwork implements DeviceNetwork {
       const layout = index % 2 === 0 ? this.#layouts[index / 2] : undefined;
       return layout === undefined ? values.slice() : scatter(values, layout.forward);
     });
+    const sum = (place: 0 | 1) =>
+      this.#normalisation.reduce((total, gradients) => total + gradients[place].dataSync()[0]!, 0);
+    const normalisation = { scale: sum(0), shift: sum(1) };
     this.dropGradients();
-    return [...frozen, ...taken];
+    return { normalisation, parameters: [...frozen, ...taken] };
   }
 
   dropGradients(): void {
     this.#tf.dispose(this.#gradients);
+    for (const gradients of this.#normalisation) this.#tf.dispose([...gradients]);
     this.#gradients = [];
+    this.#normalisation = [];
   }
 
   inspect(group: NetworkGroup): ModelTensor[] {
@@ -182,7 +208,7 @@ export class GroupNetwork implements DeviceNetwork {
     const layers: ModelTensor[] = [];
     tf.tidy(() => {
       const [scale, shift] = [tf.scalar(group.scale), tf.scalar(group.shift)];
-      const pass = this.#forward(this.#toTensor(group), [scale, shift, ...this.#parameters]);
+      const pass = this.#forward(this.#input(group), [scale, shift, ...this.#parameters]);
       for (const [name, output] of pass.layers) {
         const [, depth, height, width, channels] = output.shape;
         layers.push(channelsFirst(name, output.dataSync<'float32'>(), [depth, height, width, channels]));
@@ -195,11 +221,18 @@ export class GroupNetwork implements DeviceNetwork {
 
   dispose(): void {
     this.dropGradients();
+    for (const sent of this.#sent.values()) sent.dispose();
+    this.#sent.clear();
     this.#tf.dispose(this.#parameters);
     this.#parameters = [];
   }
 
-  #toTensor({ normalised, count }: NetworkGroup): Tensor5D {
+  /** The group on the device, which it may be already. */
+  #input({ normalised, count }: NetworkGroup): Tensor5D {
+    return this.#sent.get(normalised) ?? this.#toTensor(normalised, count);
+  }
+
+  #toTensor(normalised: Float32Array, count: number): Tensor5D {
     const { depth, height, width } = this.#chunkShape;
     return this.#tf.tensor5d(normalised, [count, depth, height, width, 1]);
   }

@@ -16,6 +16,7 @@ import {
   type Logits,
   type NetworkGroup,
   type NormalisationGradients,
+  type SummedGradients,
 } from './device-engine.ts';
 import { gather, kernelLayout, scatter, type KernelLayout } from './kernel-layout.ts';
 import { biasGradient, maxPool, maxPoolGradient, reluGradient } from './layers.ts';
@@ -67,6 +68,8 @@ function forwardNetwork(input: Tensor4D, blocks: readonly Block[], head: Head): 
   const [no, yes] = tf.add(tf.matMul(features, head.weight, false, true), head.bias).dataSync<'float32'>();
   return { blocks: activations, features, logits: [no!, yes!] };
 }
+
+const NO_GRADIENTS: NormalisationGradients = { scale: 0, shift: 0 };
 
 /** Kernel and bias of two convolutions. */
 const PARAMETERS_OF_BLOCK = 4;
@@ -139,6 +142,7 @@ export class LunaNetwork implements DeviceNetwork {
   #head: Head | undefined;
   /** Of the parameters that train. */
   #gradients: Tensor[] = [];
+  #normalisation = NO_GRADIENTS;
 
   constructor(
     { depth, height, width }: ChunkShape,
@@ -167,14 +171,24 @@ export class LunaNetwork implements DeviceNetwork {
     };
   }
 
-  infer(group: NetworkGroup): Logits[] {
-    return [tf.tidy(() => this.#forward(group).logits)];
+  /** The backends that this network is for compute where the caller does: nothing is sent ahead. */
+  send(): void {
+    return undefined;
+  }
+
+  drop(): void {
+    return undefined;
+  }
+
+  infer(group: NetworkGroup): () => Logits[] {
+    const { logits } = tf.tidy(() => ({ logits: this.#forward(group).logits }));
+    return () => [logits];
   }
 
   learn(
     group: NetworkGroup,
     lossGradient: (logits: Logits, sample: number) => readonly [number, number],
-  ): NormalisationGradients {
+  ): void {
     const sums = this.#gradients;
     let inputGradient: Float32Array | undefined;
     this.#gradients = tf.tidy(() => {
@@ -189,11 +203,13 @@ export class LunaNetwork implements DeviceNetwork {
       });
     });
     tf.dispose(sums);
-    if (inputGradient === undefined) return { scale: 0, shift: 0 };
-    return normalisationGradients(group.normalised, inputGradient);
+    if (inputGradient === undefined) return;
+    const { scale, shift } = normalisationGradients(group.normalised, inputGradient);
+    const { scale: scaleSum, shift: shiftSum } = this.#normalisation;
+    this.#normalisation = { scale: scaleSum + scale, shift: shiftSum + shift };
   }
 
-  takeGradients(): Float32Array[] {
+  takeGradients(): SummedGradients {
     const firstTrained = PARAMETERS_OF_BLOCK * this.#firstBlock;
     const frozen = Array.from({ length: firstTrained }, () => new Float32Array());
     const taken = this.#gradients.map((gradient, trained) => {
@@ -202,13 +218,15 @@ export class LunaNetwork implements DeviceNetwork {
       const layout = index % 2 === 0 ? this.#layouts[index / 2] : undefined;
       return layout === undefined ? values : scatter(values, layout.forward);
     });
+    const normalisation = this.#normalisation;
     this.dropGradients();
-    return [...frozen, ...taken];
+    return { normalisation, parameters: [...frozen, ...taken] };
   }
 
   dropGradients(): void {
     tf.dispose(this.#gradients);
     this.#gradients = [];
+    this.#normalisation = NO_GRADIENTS;
   }
 
   inspect(group: NetworkGroup): ModelTensor[] {
