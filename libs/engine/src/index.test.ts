@@ -24,6 +24,7 @@ it('@lunastream/engine exports these values and no others', () => {
     'hashState',
     'learningRateAt',
     'modelTensors',
+    'readSafetensorsMetadata',
     'readWeights',
     'toLayersModel',
     'withNewHead',

@@ -13,7 +13,7 @@ function line(cells: readonly string[]): string {
 }
 
 /** The proof in Markdown: panel, query, value; then what the registry and the services do not agree on. */
-export function proofTable({ queries, undocumented, missing }: Proof): string {
+export function proofTable({ queries, gpuQueries, undocumented, missing }: Proof): string {
   const rows = queries.map((query) =>
     line([`${query.place}: ${query.title}`, `\`${query.signal}\``, valueOf(query)]),
   );
@@ -24,6 +24,7 @@ export function proofTable({ queries, undocumented, missing }: Proof): string {
     ...rows,
     '',
     `${answered} of ${queries.length} queries returned data.`,
+    `Asked for runs on a GPU, of which there is none here: ${gpuQueries.map(({ signal }) => signal).join(', ') || 'nothing'}.`,
     `Told by services and not documented: ${undocumented.join(', ') || 'none'}.`,
     `Documented and not told: ${missing.join(', ') || 'none'}.`,
     '',

@@ -28,6 +28,15 @@ const VARIABLES = [
 /** Nobody listens there: an alert is pending for as long as the proof takes. */
 const DEAD_TARGET = '127.0.0.1:1';
 
+/** Told only where a GPU computes, which none does here. */
+const GPU_INSTRUMENTS = (Object.keys(INSTRUMENTS) as InstrumentName[]).filter(
+  (name) => 'needsGpu' in INSTRUMENTS[name],
+);
+
+function needsGpu({ expr }: PlacedQuery): boolean {
+  return GPU_INSTRUMENTS.some((name) => expr.includes(prometheusName(name)));
+}
+
 /** A query and what it gave. */
 export interface ProvenQuery extends PlacedQuery {
   /** Finite values of the first answer that had any; empty when there was none in time. */
@@ -36,6 +45,8 @@ export interface ProvenQuery extends PlacedQuery {
 
 export interface Proof {
   readonly queries: readonly ProvenQuery[];
+  /** Queries for what only a GPU's runs tell: Prometheus took them, and they need no answer here. */
+  readonly gpuQueries: readonly PlacedQuery[];
   /** Metrics that a service tells and the registry does not have, as "service: metric". */
   readonly undocumented: readonly string[];
   /** Metrics that the registry gives a service and it does not tell. */
@@ -78,8 +89,12 @@ export async function prove({ root, folder, limitMs }: ProofOptions): Promise<Pr
       folder: join(folder, 'prometheus'),
       configuration: configuration(root, stack.scrapeTargets),
     });
-    const queries = await askAll(prometheus, limitMs);
-    return { queries, ...(await compareWithRegistry(stack.scrapeTargets)) };
+    const asked = [...DASHBOARDS.flatMap(dashboardQueries), ...ruleQueries()];
+    const gpuQueries = asked.filter(needsGpu);
+    for (const { expr } of gpuQueries) await prometheus.query(withVariables(expr));
+    const answered = asked.filter((query) => !needsGpu(query));
+    const queries = await askAll(prometheus, answered, limitMs);
+    return { queries, gpuQueries, ...(await compareWithRegistry(stack.scrapeTargets)) };
   } finally {
     await prometheus?.stop();
     for (const child of processes) await child.stop();
@@ -122,8 +137,11 @@ function configuration(root: string, targets: readonly Target[]): string {
 }
 
 /** Asks until every query has an answer, or for `limitMs`. */
-async function askAll(prometheus: PrometheusServer, limitMs: number): Promise<ProvenQuery[]> {
-  const asked = [...DASHBOARDS.flatMap(dashboardQueries), ...ruleQueries()];
+async function askAll(
+  prometheus: PrometheusServer,
+  asked: readonly PlacedQuery[],
+  limitMs: number,
+): Promise<ProvenQuery[]> {
   const proven = asked.map((query) => ({ ...query, samples: [] as readonly Sample[] }));
   const endMs = performance.now() + limitMs;
   for (;;) {
@@ -144,7 +162,9 @@ function withVariables(expression: string): string {
 }
 
 /** What each target tells against what the registry gives its service. */
-async function compareWithRegistry(targets: readonly Target[]): Promise<Omit<Proof, 'queries'>> {
+async function compareWithRegistry(
+  targets: readonly Target[],
+): Promise<Pick<Proof, 'undocumented' | 'missing'>> {
   const undocumented: string[] = [];
   const missing: string[] = [];
   for (const { name, address } of targets) {
@@ -159,7 +179,7 @@ async function compareWithRegistry(targets: readonly Target[]): Promise<Omit<Pro
     undocumented.push(
       ...[...told].filter((metric) => !documented.includes(metric)).map((one) => `${name}: ${one}`),
     );
-    const expected = known.filter((one) => !('needsGpu' in INSTRUMENTS[one])).map(prometheusName);
+    const expected = known.filter((one) => !GPU_INSTRUMENTS.includes(one)).map(prometheusName);
     missing.push(...expected.filter((metric) => !told.has(metric)).map((one) => `${name}: ${one}`));
   }
   return { undocumented, missing };

@@ -178,7 +178,10 @@ const pace: readonly PanelSpec[] = [
   lines('Memory of the engine', 'What it holds where it computes, after the latest epoch.', {
     unit: 'bytes',
     min: 0,
-    queries: [{ expr: select('lunastream.engine.memory', RUN), legend: '{{run}} on {{device}}' }],
+    queries: [
+      { expr: select('lunastream.engine.memory', RUN), legend: '{{run}} on {{device}}' },
+      { expr: select('lunastream.engine.device_memory', RUN), legend: 'all of {{device}}' },
+    ],
   }),
   lines('Voxels that repeat the border', 'Share of training voxels; `--margin` avoids them.', {
     ...SCORE,
