@@ -46,8 +46,8 @@ export interface TensorCodec<Response> {
   /** The message; good until the next one is serialised, since its memory is used again. gRPC copies it at once. */
   readonly responseSerialize: (value: Response) => Buffer;
   /**
-   * The message as gRPC's frame, around voxels with headroom, where they are: nothing is copied, so the frame must be sent
-   * before the memory of the voxels is used again. Undefined for a response that has none.
+   * The message as gRPC's frame. Around voxels with headroom it is written where they are: nothing is copied, so the frame must
+   * be sent before their memory is used again. Others are copied once. Undefined for a response that has no voxels.
    */
   readonly responseFrame: (value: Response) => Buffer | undefined;
   /** Voxels are a view of `bytes`: they start wherever they start there, and live as long as it does. */
@@ -119,10 +119,12 @@ export function tensorCodec<
     },
     responseFrame: (value) => {
       const { result } = value;
-      if (!isTensor(result) || !withHeadroom.has(result.value.voxelsHu)) return undefined;
-      const frame = writeInFront(headOf(value, result.value), result.value.voxelsHu, FRAME_HEAD_BYTES);
-      frame?.writeUInt8(0);
-      frame?.writeUInt32BE(frame.length - FRAME_HEAD_BYTES, 1);
+      if (!isTensor(result)) return undefined;
+      const head = headOf(value, result.value);
+      const { voxelsHu } = result.value;
+      const frame = writeInFront(head, voxelsHu, FRAME_HEAD_BYTES) ?? newFrame(head, voxelsHu);
+      frame.writeUInt8(0);
+      frame.writeUInt32BE(frame.length - FRAME_HEAD_BYTES, 1);
       return frame;
     },
     responseDeserialize: (bytes) => {
@@ -157,6 +159,14 @@ function putTogether(parts: readonly Uint8Array[]): Buffer {
     at += part.length;
   }
   return message;
+}
+
+/** Room for a frame's head, then the message, in memory that nothing else uses: it is read until it is sent. */
+function newFrame(head: Uint8Array, voxels: Buffer): Buffer {
+  const frame = Buffer.allocUnsafeSlow(FRAME_HEAD_BYTES + head.length + voxels.length);
+  frame.set(head, FRAME_HEAD_BYTES);
+  frame.set(voxels, FRAME_HEAD_BYTES + head.length);
+  return frame;
 }
 
 /** What `write` writes, in memory of its own. */
