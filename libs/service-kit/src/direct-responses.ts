@@ -72,6 +72,7 @@ class DirectCall extends ServerInterceptingCall {
       });
     });
   }
+
   /** Undefined where grpc-js knows what to do: of a closed stream, and of a response that cannot be written. */
   #frame(message: unknown): Buffer | undefined {
     if (this.#stream.closed || this.#stream.destroyed) return undefined;

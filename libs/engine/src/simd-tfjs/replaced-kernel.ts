@@ -1,33 +1,21 @@
 /** A tfjs kernel of this backend, with the CPU backend's to fall back on. */
 import tf from '@tensorflow/tfjs';
-import type { KernelFunc, TensorInfo } from '@tensorflow/tfjs';
+import type { TensorInfo } from '@tensorflow/tfjs';
+import {
+  replaceKernel as replaceKernelOf,
+  type KernelCall,
+  type Replacement,
+} from '../tfjs/replace-kernel.ts';
 import type { SimdBackend } from './simd-backend.ts';
 
-export interface KernelCallArguments {
-  readonly inputs: Readonly<Record<string, TensorInfo>>;
-  readonly attrs: Readonly<Record<string, unknown>>;
-  readonly backend: SimdBackend;
-}
-
-/** Undefined where the replacement does not handle the case. */
-export type Replacement = (call: KernelCallArguments) => TensorInfo | undefined;
+export type KernelCallArguments = KernelCall<SimdBackend>;
 
 /** The name that tfjs knows the backend by. */
 export const BACKEND_NAME = 'simd';
 
 /** Puts `replacement` in place of the kernel that was carried over from the CPU backend. */
-export function replaceKernel(name: string, replacement: Replacement): void {
-  const original: KernelFunc = tf.getKernel(name, 'cpu').kernelFunc;
-  tf.unregisterKernel(name, BACKEND_NAME);
-  tf.registerKernel({
-    kernelName: name,
-    backendName: BACKEND_NAME,
-    kernelFunc: (call) => {
-      const { inputs, attrs = {}, backend } = call;
-      const replaced = replacement({ inputs, attrs, backend: backend as SimdBackend } as KernelCallArguments);
-      return replaced ?? original(call);
-    },
-  });
+export function replaceKernel(name: string, replacement: Replacement<SimdBackend>): void {
+  replaceKernelOf(name, { backendName: BACKEND_NAME, fallback: 'cpu' }, replacement);
 }
 
 /** A kernel that tfjs has none of. Its callers give float32 tensors only. */

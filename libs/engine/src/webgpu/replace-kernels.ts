@@ -2,6 +2,7 @@
 import tf from '@tensorflow/tfjs';
 import type { TensorInfo } from '@tensorflow/tfjs';
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+import { replaceKernel, type KernelCall, type Replacement } from '../tfjs/replace-kernel.ts';
 import { convolutionKernel, inputGradientKernel } from './kernels/convolution-kernel.ts';
 import type { ConvolutionGeometry } from './kernels/convolution-geometry.ts';
 import { filterGradientKernel, partSumKernel } from './kernels/filter-gradient-kernel.ts';
@@ -13,72 +14,59 @@ import {
   type PoolGeometry,
 } from './kernels/pool-kernels.ts';
 
-interface KernelCall {
-  readonly inputs: Readonly<Record<string, TensorInfo>>;
-  readonly attrs: Readonly<Record<string, unknown>>;
-  readonly backend: WebGPUBackend;
-}
+type WebgpuCall = KernelCall<WebGPUBackend>;
 
 const BACKEND_NAME = 'webgpu';
 
-/** `replacement` gives undefined for what is left to the kernel that was there. */
-function replace(name: string, replacement: (call: KernelCall) => TensorInfo | undefined): void {
-  const { kernelFunc: original } = tf.getKernel(name, BACKEND_NAME);
-  tf.unregisterKernel(name, BACKEND_NAME);
-  tf.registerKernel({
-    kernelName: name,
-    backendName: BACKEND_NAME,
-    kernelFunc: (call) => {
-      const { inputs, attrs = {}, backend } = call;
-      return (
-        replacement({ inputs, attrs, backend: backend as WebGPUBackend } as KernelCall) ?? original(call)
-      );
-    },
-  });
+function replace(name: string, replacement: Replacement<WebGPUBackend>): void {
+  replaceKernel(name, { backendName: BACKEND_NAME, fallback: BACKEND_NAME }, replacement);
 }
 
 type Shape5 = [number, number, number, number, number];
+
+/** Where the windows of a convolution or pool lie: what both geometries have. */
+function placesOf(info: tf.backend_util.Conv3DInfo) {
+  return {
+    samples: info.batchSize,
+    input: [info.inDepth, info.inHeight, info.inWidth],
+    output: [info.outDepth, info.outHeight, info.outWidth],
+    strides: [info.strideDepth, info.strideHeight, info.strideWidth],
+    padding: [info.padInfo.front, info.padInfo.top, info.padInfo.left],
+  } as const;
+}
 
 /** Undefined for dilations. */
 function convolutionOf(
   input: unknown,
   filter: unknown,
-  attrs: KernelCall['attrs'],
+  attrs: WebgpuCall['attrs'],
 ): ConvolutionGeometry | undefined {
   const dilations = [attrs['dilations'] ?? 1].flat() as number[];
   if (dilations.some((dilation) => dilation !== 1)) return undefined;
   const { strides, pad } = attrs as { strides: [number, number, number]; pad: 'same' | 'valid' };
   const info = tf.backend_util.computeConv3DInfo(input as Shape5, filter as Shape5, strides, 1, pad);
   return {
-    samples: info.batchSize,
-    input: [info.inDepth, info.inHeight, info.inWidth],
-    output: [info.outDepth, info.outHeight, info.outWidth],
+    ...placesOf(info),
     filter: [info.filterDepth, info.filterHeight, info.filterWidth],
-    strides: [info.strideDepth, info.strideHeight, info.strideWidth],
-    padding: [info.padInfo.front, info.padInfo.top, info.padInfo.left],
     inputs: info.inChannels,
     outputs: info.outChannels,
   };
 }
 
-function poolOf(input: TensorInfo, attrs: KernelCall['attrs']): PoolGeometry | undefined {
+function poolOf(input: TensorInfo, attrs: WebgpuCall['attrs']): PoolGeometry | undefined {
   const { filterSize, strides, pad, dimRoundingMode, dataFormat } = attrs;
   if (dataFormat !== undefined && dataFormat !== 'NDHWC') return undefined;
   const sides = [filterSize, strides] as [number, number];
   const rounding = dimRoundingMode as 'floor';
   const info = tf.backend_util.computePool3DInfo(input.shape as Shape5, ...sides, 1, pad as 'same', rounding);
   return {
-    samples: info.batchSize,
-    input: [info.inDepth, info.inHeight, info.inWidth],
-    output: [info.outDepth, info.outHeight, info.outWidth],
+    ...placesOf(info),
     window: [info.effectiveFilterDepth, info.effectiveFilterHeight, info.effectiveFilterWidth],
-    strides: [info.strideDepth, info.strideHeight, info.strideWidth],
-    padding: [info.padInfo.front, info.padInfo.top, info.padInfo.left],
     channels: info.inChannels,
   };
 }
 
-function filterGradient({ inputs: { x, dy }, attrs, backend }: KernelCall): TensorInfo | undefined {
+function filterGradient({ inputs: { x, dy }, attrs, backend }: WebgpuCall): TensorInfo | undefined {
   const geometry = convolutionOf(x!.shape, attrs['filterShape'], attrs);
   if (geometry === undefined) return undefined;
   const kernel = filterGradientKernel(geometry);
